@@ -1,0 +1,60 @@
+package streams
+
+import "time"
+
+// StoredAnomaly is an anomaly with what the store adds.
+type StoredAnomaly struct {
+	Anomaly
+	CreatedAt time.Time `json:"created_at"` // When the sink stored it, UTC.
+}
+
+// AnomalyQuery selects anomalies of the store; zero fields do not restrict.
+type AnomalyQuery struct {
+	Stream      string
+	Entity      string
+	Detector    string // Only anomalies this detector voted for.
+	Kind        string
+	MinScore    float64
+	MaxScore    float64 // 0 for no upper bound.
+	MinSeverity float64
+	MinVotes    int
+	From, To    time.Time // Event time: From <= timestamp < To.
+	Sort        string    // SortNewest (default), SortOldest, SortScore or SortSeverity.
+	Limit       int       // 1..1000.
+	Offset      int       // Rows to skip; not together with Cursor.
+	Cursor      string    // Opaque: AnomalyPage.Next of the page before.
+	Count       bool      // Fill AnomalyPage.Total.
+}
+
+// Orders of an anomaly list. The id breaks ties, so every order is total.
+const (
+	SortNewest   = "newest"
+	SortOldest   = "oldest"
+	SortScore    = "score"
+	SortSeverity = "severity"
+)
+
+// AnomalyPage is one page of anomalies.
+type AnomalyPage struct {
+	Items []StoredAnomaly
+	Next  string // Cursor of the next page, "" on the last one.
+	Total int64  // Number of rows the query selects, -1 when not asked for.
+}
+
+// StreamStats sums up the stored anomalies and rollups of one stream.
+type StreamStats struct {
+	Stream      string
+	Anomalies   int64
+	MeanScore   float64 // Of the stored anomalies; 0 without any.
+	MaxScore    float64
+	LastAnomaly *LastAnomaly
+}
+
+// Audit is one recorded change: who did what, when.
+type Audit struct {
+	At     time.Time `json:"at"`
+	Who    string    `json:"who"`
+	Action string    `json:"action"` // For example "anomaly.delete".
+	Object string    `json:"object"` // Id of what was changed.
+	Detail string    `json:"detail"`
+}

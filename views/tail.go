@@ -1,0 +1,128 @@
+package views
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// Tail follows a topic live, from its end at the time it starts. While the brokers are away it waits and then goes on where
+// it stopped, so that its reader misses nothing.
+type Tail struct {
+	brokers []string
+	topic   string
+	sarama  *sarama.Config
+	deliver func(*sarama.ConsumerMessage)
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	next    map[int32]int64 // Offset to read next, by partition.
+	running atomic.Bool
+}
+
+// NewTail returns a tail that calls deliver for each record; calls of different partitions may run at the same time.
+func NewTail(brokers []string, topic string, config *sarama.Config, deliver func(*sarama.ConsumerMessage), log *slog.Logger) *Tail {
+	return &Tail{brokers: brokers, topic: topic, sarama: config, deliver: deliver, log: log.With("topic", topic), next: map[int32]int64{}}
+}
+
+// Running reports whether the tail is connected and reads.
+func (t *Tail) Running() bool { return t.running.Load() }
+
+// Run follows the topic until the context ends.
+func (t *Tail) Run(ctx context.Context) error {
+	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
+		err := t.follow(ctx)
+		t.running.Store(false)
+		if ctx.Err() != nil {
+			return nil
+		}
+		t.log.Warn("following a topic stopped, starting again", "error", err, "wait", wait.String())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (t *Tail) follow(ctx context.Context) error {
+	client, err := sarama.NewClient(t.brokers, t.sarama)
+	if err != nil {
+		return fmt.Errorf("connecting to %v: %w", t.brokers, err)
+	}
+	defer client.Close()
+	consumer, err := sarama.NewConsumerFromClient(client)
+	if err != nil {
+		return fmt.Errorf("reading topic %s: %w", t.topic, err)
+	}
+	defer consumer.Close()
+	partitions, err := client.Partitions(t.topic)
+	if err != nil {
+		return fmt.Errorf("reading topic %s: %w", t.topic, err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, p := range partitions {
+		reader, err := t.open(client, consumer, p)
+		if err != nil {
+			cancel(err)
+			return err
+		}
+		wg.Go(func() {
+			defer reader.Close()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case m, ok := <-reader.Messages():
+					if !ok {
+						cancel(fmt.Errorf("reading topic %s partition %d: the reader ended", t.topic, p))
+						return
+					}
+					t.deliver(m)
+					t.mu.Lock()
+					t.next[p] = m.Offset + 1
+					t.mu.Unlock()
+				}
+			}
+		})
+	}
+	t.running.Store(true)
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// open starts reading a partition where the tail stopped, or at its end. What was deleted meanwhile is skipped.
+func (t *Tail) open(client sarama.Client, consumer sarama.Consumer, p int32) (sarama.PartitionConsumer, error) {
+	t.mu.Lock()
+	offset, ok := t.next[p]
+	t.mu.Unlock()
+	newest, err := client.GetOffset(t.topic, p, sarama.OffsetNewest)
+	if err != nil {
+		return nil, fmt.Errorf("reading topic %s partition %d: %w", t.topic, p, err)
+	}
+	if !ok {
+		offset = newest
+	} else {
+		oldest, err := client.GetOffset(t.topic, p, sarama.OffsetOldest)
+		if err != nil {
+			return nil, fmt.Errorf("reading topic %s partition %d: %w", t.topic, p, err)
+		}
+		offset = min(max(offset, oldest), newest)
+	}
+	t.mu.Lock()
+	t.next[p] = offset
+	t.mu.Unlock()
+	reader, err := consumer.ConsumePartition(t.topic, p, offset)
+	if err != nil {
+		return nil, fmt.Errorf("reading topic %s partition %d: %w", t.topic, p, err)
+	}
+	return reader, nil
+}

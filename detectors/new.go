@@ -14,7 +14,9 @@ type constructor struct {
 
 // constructors lists every detector that configuration can name.
 func constructors() []constructor {
-	return []constructor{}
+	return []constructor{
+		{"hbos", newHBOS},
+	}
 }
 
 // New returns an unfitted detector for a specification, for example {Name: "hbos", Params: {"bins": 20}}.

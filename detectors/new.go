@@ -15,7 +15,9 @@ type constructor struct {
 // constructors lists every detector that configuration can name.
 func constructors() []constructor {
 	return []constructor{
+		{"lof", newLOF},
 		{"hbos", newHBOS},
+		{"knn", newKNN},
 	}
 }
 

@@ -1,0 +1,268 @@
+//go:build unix
+
+// Package realkafka starts a real Apache Kafka for tests: KRaft mode, one broker or three, loopback only, no container.
+// It needs Java 17 and, the first time, Maven to fetch the jars. Brokers can be killed, paused and restarted.
+package realkafka
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+//go:embed pom.xml
+var pom []byte
+
+// Cluster is a running cluster.
+type Cluster struct {
+	t        testing.TB
+	dir      string
+	jars     string
+	clusters []*broker
+}
+
+type broker struct {
+	id               int
+	port, controller int
+	dir              string
+	mu               sync.Mutex
+	process          *exec.Cmd
+	exited           chan struct{}
+}
+
+// jarsOnce fetches the jars once in a test binary.
+var jarsOnce sync.Mutex
+
+// Start starts a cluster of n brokers (replication n, at least two in sync when n is three) and stops it when the test
+// ends. It fails the test when Java or the jars cannot be had: a lane that runs without its server proves nothing.
+func Start(t testing.TB, n int) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t, dir: t.TempDir(), jars: fetchJars(t)}
+	for i := range n {
+		c.clusters = append(c.clusters, &broker{id: i + 1, port: freePort(t), controller: freePort(t), dir: filepath.Join(c.dir, fmt.Sprint(i+1))})
+	}
+	id := make([]byte, 16)
+	_, _ = rand.Read(id)
+	clusterID := base64.RawURLEncoding.EncodeToString(id)
+	for _, b := range c.clusters {
+		c.configure(b)
+		format := c.java("-Xmx128m", "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", filepath.Join(b.dir, "server.properties"))
+		if out, err := format.CombinedOutput(); err != nil {
+			t.Fatalf("formatting the storage of broker %d: %v\n%s", b.id, err, out)
+		}
+	}
+	t.Cleanup(func() {
+		for _, b := range c.clusters {
+			b.signal(syscall.SIGKILL)
+			b.wait()
+		}
+	})
+	for _, b := range c.clusters {
+		c.launch(b)
+	}
+	c.Await(n)
+	return c
+}
+
+// Brokers returns the bootstrap addresses.
+func (c *Cluster) Brokers() []string {
+	out := make([]string, len(c.clusters))
+	for i, b := range c.clusters {
+		out[i] = fmt.Sprintf("127.0.0.1:%d", b.port)
+	}
+	return out
+}
+
+// Kill ends broker i (from 0) at once.
+func (c *Cluster) Kill(i int) {
+	c.clusters[i].signal(syscall.SIGKILL)
+	c.clusters[i].wait()
+}
+
+// Stop ends broker i in order.
+func (c *Cluster) Stop(i int) {
+	c.clusters[i].signal(syscall.SIGTERM)
+	c.clusters[i].wait()
+}
+
+// Pause stops the clock of broker i.
+func (c *Cluster) Pause(i int) { c.clusters[i].signal(syscall.SIGSTOP) }
+
+// Resume lets broker i go on.
+func (c *Cluster) Resume(i int) { c.clusters[i].signal(syscall.SIGCONT) }
+
+// Restart starts broker i again on its data.
+func (c *Cluster) Restart(i int) { c.launch(c.clusters[i]) }
+
+// Await waits until n brokers are registered.
+func (c *Cluster) Await(n int) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	defer cancel()
+	for {
+		if live := c.live(); live >= n {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			for _, b := range c.clusters {
+				log, _ := os.ReadFile(filepath.Join(b.dir, "log"))
+				c.t.Logf("broker %d: %s", b.id, log)
+			}
+			c.t.Fatalf("the cluster did not get %d brokers ready within 90 s", n)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func (c *Cluster) live() int {
+	config := sarama.NewConfig()
+	config.Version = sarama.V2_8_0_0
+	config.Net.DialTimeout = time.Second
+	config.Metadata.Retry.Max = 0
+	client, err := sarama.NewClient(c.Brokers(), config)
+	if err != nil {
+		return 0
+	}
+	defer client.Close()
+	return len(client.Brokers())
+}
+
+func (c *Cluster) configure(b *broker) {
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	var voters []string
+	for _, v := range c.clusters {
+		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", v.id, v.controller))
+	}
+	n := len(c.clusters)
+	inSync := min(n, 2)
+	lines := []string{
+		fmt.Sprintf("node.id=%d", b.id),
+		"process.roles=broker,controller",
+		"controller.quorum.voters=" + strings.Join(voters, ","),
+		fmt.Sprintf("listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", b.port, b.controller),
+		fmt.Sprintf("advertised.listeners=PLAINTEXT://127.0.0.1:%d", b.port),
+		"controller.listener.names=CONTROLLER",
+		"inter.broker.listener.name=PLAINTEXT",
+		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"log.dirs=" + filepath.Join(b.dir, "data"),
+		"auto.create.topics.enable=false",
+		"num.partitions=4",
+		fmt.Sprintf("default.replication.factor=%d", n),
+		fmt.Sprintf("min.insync.replicas=%d", inSync),
+		fmt.Sprintf("offsets.topic.replication.factor=%d", n),
+		"offsets.topic.num.partitions=8",
+		fmt.Sprintf("transaction.state.log.replication.factor=%d", n),
+		fmt.Sprintf("transaction.state.log.min.isr=%d", inSync),
+		"transaction.state.log.num.partitions=8",
+		fmt.Sprintf("share.coordinator.state.topic.replication.factor=%d", n),
+		fmt.Sprintf("share.coordinator.state.topic.min.isr=%d", inSync),
+		"group.initial.rebalance.delay.ms=0",
+		"group.min.session.timeout.ms=500",
+		"broker.session.timeout.ms=3000",
+		"broker.heartbeat.interval.ms=500",
+		"log.cleaner.dedupe.buffer.size=16777216",
+		"num.network.threads=2",
+		"num.io.threads=4",
+	}
+	for name, text := range map[string]string{"server.properties": strings.Join(lines, "\n") + "\n", "log4j2.properties": "rootLogger.level=warn\nrootLogger.appenderRef.out.ref=out\nappender.out.type=Console\nappender.out.name=out\nappender.out.layout.type=PatternLayout\nappender.out.layout.pattern=%d{ISO8601} %p %c{1} %m%n\n"} {
+		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o644); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+func (c *Cluster) launch(b *broker) {
+	log, err := os.OpenFile(filepath.Join(b.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := c.java("-Xms96m", "-Xmx384m", "-Dlog4j2.configurationFile="+filepath.Join(b.dir, "log4j2.properties"), "kafka.Kafka", filepath.Join(b.dir, "server.properties"))
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		c.t.Fatalf("starting broker %d: %v", b.id, err)
+	}
+	exited := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(exited) }()
+	b.mu.Lock()
+	b.process, b.exited = cmd, exited
+	b.mu.Unlock()
+}
+
+// java returns a Java command with the broker's class path.
+func (c *Cluster) java(args ...string) *exec.Cmd {
+	return exec.Command("java", append([]string{"-cp", c.jars + "/*"}, args...)...)
+}
+
+func (b *broker) signal(s syscall.Signal) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.process != nil && b.process.Process != nil {
+		_ = b.process.Process.Signal(s)
+	}
+}
+
+func (b *broker) wait() {
+	b.mu.Lock()
+	exited := b.exited
+	b.mu.Unlock()
+	if exited != nil {
+		<-exited
+	}
+}
+
+// fetchJars returns the folder with the broker's jars, fetching them with Maven where they are missing.
+func fetchJars(t testing.TB) string {
+	t.Helper()
+	jarsOnce.Lock()
+	defer jarsOnce.Unlock()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	dir := filepath.Join(cache, "anomalystream-realkafka-4.1.1")
+	if _, err := os.Stat(filepath.Join(dir, ".complete")); err == nil {
+		return dir
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "pom.xml")
+	if err := os.WriteFile(file, pom, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("mvn", "-q", "-B", "-f", file, "dependency:copy-dependencies", "-DoutputDirectory="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("fetching the jars of Apache Kafka with Maven: %v\n%s", err, out)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".complete"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}

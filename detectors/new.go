@@ -15,6 +15,7 @@ type constructor struct {
 // constructors lists every detector that configuration can name.
 func constructors() []constructor {
 	return []constructor{
+		{"iforest", newIForest},
 		{"lof", newLOF},
 		{"hbos", newHBOS},
 		{"knn", newKNN},

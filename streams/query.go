@@ -1,6 +1,15 @@
 package streams
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// Errors of the store that its readers tell apart.
+var (
+	ErrNotFound  = errors.New("not found")          // No row has this id.
+	ErrBadCursor = errors.New("cursor not readable") // A cursor that AnomalyPage.Next never held, or of another sort.
+)
 
 // StoredAnomaly is an anomaly with what the store adds.
 type StoredAnomaly struct {
@@ -57,4 +66,13 @@ type Audit struct {
 	Action string    `json:"action"` // For example "anomaly.delete".
 	Object string    `json:"object"` // Id of what was changed.
 	Detail string    `json:"detail"`
+}
+
+// RollupQuery selects rollups of one stream: From <= minute < To.
+type RollupQuery struct {
+	Stream   string
+	Entity   string // "" for the stream's own detector unless Entities is set.
+	Entities bool   // Every entity of the stream; Entity is ignored.
+	From, To time.Time
+	Limit    int // The newest Limit rollups that match, in order of minute and entity.
 }

@@ -7,7 +7,7 @@ import (
 
 // Errors of the store that its readers tell apart.
 var (
-	ErrNotFound  = errors.New("not found")          // No row has this id.
+	ErrNotFound  = errors.New("not found")           // No row has this id.
 	ErrBadCursor = errors.New("cursor not readable") // A cursor that AnomalyPage.Next never held, or of another sort.
 )
 

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"anomalystream/streams"
+)
+
+// TestExampleIsTheDefault holds the example to its promise: it shows every default.
+func TestExampleIsTheDefault(t *testing.T) {
+	t.Parallel()
+	got, err := LoadConfig("anomalystream.example.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := LoadConfig("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmp.Transformer("empty", func(s []string) string { return strings.Join(s, ",") }),
+		cmp.Transformer("tokens", func(s []TokenConfig) int { return len(s) })); diff != "" {
+		t.Errorf("the example differs from the defaults (-default +example):\n%s", diff)
+	}
+}
+
+// TestExampleNamesEveryKey fails when a key is added to the configuration and not to the example.
+func TestExampleNamesEveryKey(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("anomalystream.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range yamlKeys(DefaultConfig(), streams.Definition{}, streams.Feature{}, TokenConfig{}) {
+		if !strings.Contains(string(b), key+":") {
+			t.Errorf("the example does not name the key %s", key)
+		}
+	}
+}
+
+func TestConfigBad(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		yaml string
+		env  []string
+		want []string // Parts of the error, in order.
+	}{
+		"unknown key":            {"kafka:\n  brokerz: [a:1]\n", nil, []string{":2:3: kafka.brokerz: unknown key", "brokers"}},
+		"unknown section":        {"kafak: {}\n", nil, []string{":1:1: kafak: unknown key"}},
+		"wrong type":             {"streams:\n  s:\n    features: [a]\n    warmup: many\n", nil, []string{":4:13: streams.s.warmup: found the text \"many\", expected an integer"}},
+		"quoted number":          {"streams:\n  s:\n    features: [a]\n    warmup: \"200\"\n", nil, []string{"expected an integer"}},
+		"impossible value":       {"streams:\n  s:\n    features: [a]\n    expected_anomaly_rate: 1.5\n", nil, []string{":4:28: streams.s.expected_anomaly_rate: found 1.5, expected a share above 0 and below 0.5"}},
+		"NaN":                    {"streams:\n  s:\n    features: [a]\n    threshold: .nan\n", nil, []string{"streams.s.threshold: found NaN"}},
+		"no features":            {"streams:\n  s: {topic: t}\n", nil, []string{"streams.s.features: expected at least one feature"}},
+		"unknown detector":       {"streams:\n  s:\n    features: [a]\n    detectors: [iforest, lofx]\n", nil, []string{":4:26: streams.s.detectors.1: unknown detector \"lofx\""}},
+		"detector parameter":     {"streams:\n  s:\n    features: [a]\n    detectors: [{name: lof, n_neighbors: 0}]\n", nil, []string{"streams.s.detectors.0.n_neighbors: found 0, expected"}},
+		"unknown transform":      {"streams:\n  s:\n    features:\n      a: {transforms: [wavelet]}\n", nil, []string{"streams.s.features.a.transforms", "wavelet"}},
+		"password":               {"kafka:\n  sasl: {password: x}\n", nil, []string{"password_file or password_env"}},
+		"two streams, one topic": {"streams:\n  a: {topic: t, features: [x]}\n  b: {topic: t, features: [x]}\n", nil, []string{"already read by stream a"}},
+		"stream name":            {"streams:\n  \"a/b\": {features: [x]}\n", nil, []string{"expected a stream name"}},
+		"not YAML":               {"kafka: [\n", nil, []string{"not valid YAML"}},
+		"two documents":          {"kafka: {}\n---\nkafka: {}\n", nil, []string{"second YAML document"}},
+		"store":                  {"store: {url: 'mysql://u:secret@h/d'}\n", nil, []string{"store.url", "expected sqlite:FILE"}},
+		"duration":               {"checkpoint: {interval: fast}\n", nil, []string{"expected a duration"}},
+		"from":                   {"streams:\n  s: {features: [a], from: yesterday}\n", nil, []string{"expected earliest, latest"}},
+		"broker":                 {"kafka: {brokers: [localhost]}\n", nil, []string{"kafka.brokers.0: found \"localhost\", expected host:port"}},
+		"environment":            {"", []string{"ANOMALYSTREAM_KAFKA__PARTITIONS=lots"}, []string{"environment variable ANOMALYSTREAM_KAFKA__PARTITIONS: kafka.partitions", "expected an integer"}},
+		"environment key":        {"", []string{"ANOMALYSTREAM_KAFKA__NOPE=1"}, []string{"kafka.nope: unknown key"}},
+		"all at once":            {"kafka: {nope: 1}\nlog: {level: 3, nope: 2}\n", nil, []string{"kafka.nope", "log.nope"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := LoadConfig(writeFile(t, c.yaml), c.env)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			rest := err.Error()
+			for _, part := range c.want {
+				i := strings.Index(rest, part)
+				if i < 0 {
+					t.Fatalf("got:\n%s\nwant it to contain %q", err, part)
+				}
+				rest = rest[i+len(part):]
+			}
+			if strings.Contains(err.Error(), "secret") {
+				t.Error("the error shows a password")
+			}
+		})
+	}
+}
+
+func TestConfigGood(t *testing.T) {
+	t.Parallel()
+	cfg, err := LoadConfig(writeFile(t, `
+kafka: {brokers: embedded}
+streams:
+  server_metrics:
+    key: host
+    features:
+      cpu_percent: {}
+      latency_ms: {transforms: [value, ewma_residual(.3)], direction: up, min_deviation: 5}
+      error_rate: {path: http.error_rate, missing: hold}
+    detectors: [iforest, {name: lof, weight: 2, n_neighbors: 10}]
+    vote: any
+    expected_anomaly_rate: 0.002
+  orders: {topic: shop.orders, key: stream, features: [total]}
+  "*":
+    features: {"*": {transforms: [value, ewma_residual]}}
+`), []string{"ANOMALYSTREAM_KAFKA__BROKERS=a:1,b:2", "ANOMALYSTREAM_CHECKPOINT__INTERVAL=500ms", "ANOMALYSTREAM_API__ADDR=127.0.0.1:0",
+		"ANOMALYSTREAM_STREAMS__ORDERS__WARMUP=300", "ANOMALYSTREAM_SOME_OTHER=x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a:1", "b:2"}, cfg.Kafka.Brokers); diff != "" {
+		t.Error(diff)
+	}
+	if cfg.Checkpoint.Interval != 500*time.Millisecond || cfg.API.Addr != "127.0.0.1:0" {
+		t.Errorf("environment not applied: %+v", cfg)
+	}
+	if diff := cmp.Diff([]string{"server_metrics", "orders"}, cfg.Streams.Names()); diff != "" {
+		t.Error(diff)
+	}
+	m := cfg.Streams.Get("server_metrics")
+	if diff := cmp.Diff([]string{"cpu_percent", "latency_ms", "error_rate"}, featureNames(m)); diff != "" {
+		t.Error(diff)
+	}
+	if f := m.Features[1]; f.Direction != "up" || f.MinDeviation != 5 || len(f.Transforms) != 2 || f.Path != "latency_ms" {
+		t.Errorf("latency_ms: %+v", f)
+	}
+	if s := m.Detectors[1]; s.Name != "lof" || s.Weight != 2 || s.Params["n_neighbors"] == nil {
+		t.Errorf("lof: %+v", s)
+	}
+	if o := cfg.Streams.Get("orders"); o.WarmUp != 300 || o.Topic != "shop.orders" || o.Key != streams.KeyStream {
+		t.Errorf("orders: %+v", o)
+	}
+	if d, err := cfg.Streams.Resolve("anything"); err != nil || !d.Wildcard() || d.Topic != "anything" {
+		t.Errorf("template: %+v, %v", d, err)
+	}
+}
+
+func TestSecret(t *testing.T) {
+	t.Setenv("SOME_SECRET", "from env")
+	if got, err := secret("it", "", "SOME_SECRET"); err != nil || got != "from env" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := secret("it", writeFile(t, "from file\n"), ""); err != nil || got != "from file" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := secret("it", "", "SOME_SECRET_THAT_IS_NOT_SET"); err == nil {
+		t.Error("a missing variable was accepted")
+	}
+	if _, err := secret("it", filepath.Join(t.TempDir(), "none"), ""); err == nil {
+		t.Error("a missing file was accepted")
+	}
+}
+
+func writeFile(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "anomalystream.yaml")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}

@@ -1,0 +1,109 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"anomalystream/streams"
+)
+
+// Deps are the parts of the system that the API reads and drives. History and Statuses are required; what is nil answers
+// 501 Not Implemented.
+type Deps struct {
+	History   History
+	Statuses  Statuses
+	Audits    Audits
+	Publisher Publisher
+	Scorer    Scorer
+	Control   Control
+	Health    []Part
+	Registry  *prometheus.Registry // Metrics of the whole process; the API adds its own. Nil for a registry of its own.
+}
+
+// History is the store. Errors: streams.ErrNotFound, streams.ErrBadCursor, anything else is trouble of the store.
+type History interface {
+	Anomalies(ctx context.Context, q streams.AnomalyQuery) (streams.AnomalyPage, error)
+	Anomaly(ctx context.Context, id string) (streams.StoredAnomaly, error)
+	// Since returns the anomalies stored after (created, id), in order of created_at and id, at most limit. An empty id
+	// includes everything stored at the created time itself.
+	Since(ctx context.Context, created time.Time, id string, limit int) ([]streams.StoredAnomaly, error)
+	// Delete removes an anomaly and records in the audit who did it.
+	Delete(ctx context.Context, id, who string) error
+	Stats(ctx context.Context) ([]streams.StreamStats, error)
+	Rollups(ctx context.Context, q streams.RollupQuery) ([]streams.Rollup, error)
+	Ping(ctx context.Context) error
+}
+
+// Statuses is the view of the detectors topic.
+type Statuses interface {
+	// List returns the statuses of a stream, "" for all, ordered by stream and entity.
+	List(stream string) []streams.DetectorStatus
+	Status(stream, entity string) (streams.DetectorStatus, bool)
+	Recovered() bool
+}
+
+// Audits records changes and lists them, newest first.
+type Audits interface {
+	Record(ctx context.Context, a streams.Audit) error
+	Audits(ctx context.Context, limit int) ([]streams.Audit, error)
+}
+
+// Record is one event to publish: the record key, nil for none, and the event as it was received.
+type Record struct {
+	Key   *string
+	Value json.RawMessage
+}
+
+// Published is the outcome of one Record: where it was written, or why it was refused.
+type Published struct {
+	Position streams.Position
+	Reject   *streams.Reject
+}
+
+// Publisher checks events and writes them to a stream's source topic.
+type Publisher interface {
+	// Publish returns one outcome per record, in order. An error means that Kafka did not take them.
+	Publish(ctx context.Context, stream string, records []Record) ([]Published, error)
+}
+
+// Scorer tells what an event would score now; nothing is learned or stored.
+type Scorer interface {
+	// Score returns a *streams.Reject for an event that cannot be read, and ErrUnknownEntity where no detector exists.
+	Score(ctx context.Context, stream, entity string, event json.RawMessage) (Score, error)
+}
+
+// ErrUnknownEntity is returned by a Scorer for an entity without a detector in this process.
+var ErrUnknownEntity = errors.New("no detector of this entity")
+
+// Score is what an event would score. Score is nil during the warm-up.
+type Score struct {
+	Stream    string                 `json:"stream"`
+	Entity    string                 `json:"entity"`
+	Phase     string                 `json:"phase"`
+	Score     *float64               `json:"score"`
+	Anomaly   bool                   `json:"anomaly"`
+	Severity  float64                `json:"severity"`
+	Votes     int                    `json:"votes"`
+	Voters    int                    `json:"voters"`
+	Needed    int                    `json:"needed"`
+	Detectors []streams.DetectorVote `json:"detectors"`
+	Why       *streams.Explanation   `json:"explanation"`
+}
+
+// Control changes running streams.
+type Control interface {
+	// SetRate sets the requested false-alarm rate of a stream, in (0, 0.5).
+	SetRate(ctx context.Context, stream string, rate float64) error
+	// Rate returns the rate now requested, and false where the configuration's holds.
+	Rate(stream string) (float64, bool)
+}
+
+// Part is one part of the system that health checks ask, for example a processor or a view.
+type Part struct {
+	Name  string
+	Ready func(ctx context.Context) error // Nil error when the part serves.
+}

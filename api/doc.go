@@ -1,0 +1,36 @@
+// Package api serves anomalystream to people and programs: REST, WebSocket and server-sent events over HTTP, and the live
+// page. It reads only through the small interfaces of Deps, so it knows no store, no Kafka client and no processor.
+//
+// # Live protocol
+//
+// GET /ws/alerts (WebSocket) and GET /api/alerts (server-sent events) push every anomaly as it is detected. Both take the
+// same query parameters:
+//
+//	stream        only these streams: repeated, or separated by commas
+//	entity        only this entity
+//	min_score     only anomalies with at least this score
+//	min_severity  only anomalies with at least this severity
+//	since         resume: a frame's cursor, an anomaly's id, or an RFC 3339 time
+//	include       "rollups" and/or "detectors", separated by commas: push these records too
+//	batch         WebSocket only: false sends one bare anomaly per message instead of frames
+//
+// A WebSocket message is one frame, a JSON object:
+//
+//	{"seq":1001,"type":"hello","cursor":"...","resume":"live","heartbeat_seconds":15}
+//	{"seq":1002,"type":"anomalies","cursor":"...","items":[{"id":"server_metrics-3-4711",...}]}
+//	{"seq":1003,"type":"heartbeat","cursor":"...","time":"2026-01-02T03:04:05Z"}
+//
+// Frames are numbered without holes on a connection; a hole or a repetition is a fault of the network path. An "anomalies"
+// frame holds what came in at most 100 ms, in order of arrival; "replayed":true marks those sent because of since. Further
+// types are "rollups", "detectors", "deleted" (items are ids an administrator removed) and "gap": more was missed than can
+// be replayed, so fetch the rest with GET /api/anomalies. Clients ignore types they do not know.
+//
+// Resume: keep the cursor of the last frame (or the id of the last anomaly) and connect again with since. What was missed
+// comes first, then the live anomalies: nothing is left out and nothing comes twice while the server that sent the cursor
+// runs, and also after its restart when the feed starts with the recent past of the topic (FeedHistory). Beyond that memory
+// the store fills the hole; there up to two seconds around the cursor may repeat, always with equal ids.
+//
+// Close codes: 1001 the server stops (connect again), 1008 the client sends what it must not, 1009 a message of the client
+// is too large, 4008 the client reads too slowly (connect again with since). Server-sent events carry one anomaly per event
+// with its cursor as the event's id, so a browser's EventSource resumes by itself.
+package api

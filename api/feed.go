@@ -1,0 +1,175 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+
+	"anomalystream/streams"
+)
+
+// entry is one anomaly of the feed.
+type entry struct {
+	seq       uint64 // Number of arrival in this process, from 1.
+	id        string
+	stream    string
+	entity    string
+	score     float64
+	severity  float64
+	timestamp time.Time // Event time.
+	source    streams.Position
+	partition int32 // Of the anomalies topic; -1 when it came from the store.
+	offset    int64
+	at        time.Time // When the record was written.
+	preloaded bool      // Written before this process started.
+	body      []byte    // The anomaly in JSON; nil once deleted.
+	cursor    string    // Resumes after this entry.
+}
+
+// feed joins what the anomalies topic brings with what the store holds, drops repetitions by id, remembers the recent past
+// for clients that resume, and hands frames to groups of clients with equal filters. Deliveries never wait for a client.
+type feed struct {
+	history  History
+	statuses Statuses
+	log      *slog.Logger
+	metrics  *metrics
+	now      func() time.Time
+	config   Config
+	epoch    string // Names this process in cursors.
+	started  time.Time
+
+	mu        sync.Mutex
+	next      uint64 // Number of the next arrival.
+	ring      []*entry
+	head      int               // Index of the oldest entry once the ring is full.
+	seen      map[string]uint64 // Arrival number by id, for many more anomalies than the ring holds.
+	order     []string          // Ids of seen, oldest first, circular at orderHead.
+	orderHead int
+	last      map[int32]int64 // Newest offset by partition.
+	low       map[int32]int64 // Lowest offset the ring holds everything since, by partition.
+	pending   []*entry
+	rollups   map[string]streams.Rollup
+	deleted   []string
+	groups    map[groupKey]*group
+	sent      map[string]time.Time // CheckpointAt of the statuses sent, by detector key.
+	wake      chan struct{}
+}
+
+func newFeed(c Config, history History, statuses Statuses, m *metrics) *feed {
+	return &feed{
+		history: history, statuses: statuses, log: c.Log, metrics: m, now: c.Now, config: c,
+		epoch: strconv.FormatUint(uint64(rand.Uint32()), 36), started: c.Now(), next: 1,
+		seen: map[string]uint64{}, last: map[int32]int64{}, low: map[int32]int64{},
+		rollups: map[string]streams.Rollup{}, groups: map[groupKey]*group{}, sent: map[string]time.Time{},
+		wake: make(chan struct{}, 1),
+	}
+}
+
+// offer takes an anomaly into the feed unless it is known. Partition is -1 for one that the store brought.
+func (f *feed) offer(a *streams.Anomaly, partition int32, offset int64, at time.Time) error {
+	body, err := json.Marshal(anomalyOut(*a))
+	if err != nil {
+		return fmt.Errorf("encoding anomaly %s: %w", a.ID, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if partition >= 0 {
+		if _, ok := f.low[partition]; !ok {
+			f.low[partition] = offset
+		}
+		f.last[partition] = max(f.last[partition], offset)
+	}
+	if _, ok := f.seen[a.ID]; ok {
+		f.metrics.duplicates.Inc()
+		return nil
+	}
+	e := &entry{
+		seq: f.next, id: a.ID, stream: a.Stream, entity: a.Entity, score: a.Score, severity: a.Severity,
+		timestamp: a.Timestamp, source: a.Source, partition: partition, offset: offset, at: at,
+		preloaded: at.Before(f.started), body: body,
+	}
+	f.next++
+	f.remember(e)
+	e.cursor = f.cursor(e)
+	f.pending = append(f.pending, e)
+	f.metrics.delivered.WithLabelValues(a.Stream).Inc()
+	f.wakeUp()
+	return nil
+}
+
+// remember puts an entry into the ring and its id into the index. The lock is held.
+func (f *feed) remember(e *entry) {
+	if len(f.ring) < f.config.FeedHistory {
+		f.ring = append(f.ring, e)
+	} else {
+		if old := f.ring[f.head]; old.partition >= 0 {
+			f.low[old.partition] = max(f.low[old.partition], old.offset+1)
+		}
+		f.ring[f.head] = e
+		f.head = (f.head + 1) % len(f.ring)
+	}
+	f.seen[e.id] = e.seq
+	if len(f.order) < 10*f.config.FeedHistory {
+		f.order = append(f.order, e.id)
+		return
+	}
+	delete(f.seen, f.order[f.orderHead])
+	f.order[f.orderHead] = e.id
+	f.orderHead = (f.orderHead + 1) % len(f.order)
+}
+
+// recent returns the ring's living entries, oldest first. The lock is held.
+func (f *feed) recent() []*entry {
+	out := make([]*entry, 0, len(f.ring))
+	for i := range f.ring {
+		if e := f.ring[(f.head+i)%len(f.ring)]; e.body != nil {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// oldest returns the arrival number of the oldest entry still in the ring. The lock is held.
+func (f *feed) oldest() uint64 {
+	if len(f.ring) == 0 {
+		return f.next
+	}
+	return f.ring[f.head].seq
+}
+
+func (f *feed) wakeUp() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// offerRollup takes a rollup; a later one of the same detector and minute replaces it before it is sent.
+func (f *feed) offerRollup(r streams.Rollup) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key := range f.groups {
+		if key.rollups {
+			f.rollups[streams.DetectorKey(r.Stream, r.Entity)+"\x00"+r.Minute.Format(time.RFC3339)] = r
+			f.wakeUp()
+			return
+		}
+	}
+}
+
+// remove forgets a deleted anomaly and tells the clients.
+func (f *feed) remove(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.ring {
+		if e.id == id {
+			e.body = nil
+		}
+	}
+	f.deleted = append(f.deleted, id)
+	f.wakeUp()
+}

@@ -1,0 +1,54 @@
+package api
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// metrics are the API's own figures. Nothing is labelled by entity, id or raw path.
+type metrics struct {
+	requests   *prometheus.HistogramVec
+	delivered  *prometheus.CounterVec
+	duplicates prometheus.Counter
+	reconciled prometheus.Counter
+	replayed   prometheus.Counter
+	flush      prometheus.Histogram
+	clients    *prometheus.GaugeVec
+	cut        *prometheus.CounterVec
+	refused    *prometheus.CounterVec
+}
+
+func newMetrics(r *prometheus.Registry) *metrics {
+	auto := promauto.With(r)
+	return &metrics{
+		requests: auto.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "anomalystream_api_request_seconds", Help: "Time to answer a REST request, by route pattern, method and status.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, 1, 5},
+		}, []string{"route", "method", "status"}),
+		delivered: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "anomalystream_api_feed_anomalies_total", Help: "Anomalies taken into the live feed, by stream.",
+		}, []string{"stream"}),
+		duplicates: auto.NewCounter(prometheus.CounterOpts{
+			Name: "anomalystream_api_feed_duplicates_total", Help: "Anomalies the feed knew already: redeliveries.",
+		}),
+		reconciled: auto.NewCounter(prometheus.CounterOpts{
+			Name: "anomalystream_api_feed_reconciled_total", Help: "Anomalies that the store had and the topic's feed did not bring.",
+		}),
+		replayed: auto.NewCounter(prometheus.CounterOpts{
+			Name: "anomalystream_api_feed_replayed_total", Help: "Anomalies sent again to resuming clients.",
+		}),
+		flush: auto.NewHistogram(prometheus.HistogramOpts{
+			Name: "anomalystream_api_feed_flush_seconds", Help: "Time to hand one flush to every live client.",
+			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1},
+		}),
+		clients: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "anomalystream_api_live_clients", Help: "Live connections, by transport.",
+		}, []string{"transport"}),
+		cut: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "anomalystream_api_live_clients_cut_total", Help: "Live connections the server closed, by reason.",
+		}, []string{"reason"}),
+		refused: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "anomalystream_api_refused_total", Help: "Requests refused before they were handled, by reason.",
+		}, []string{"reason"}),
+	}
+}

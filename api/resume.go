@@ -1,0 +1,273 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"anomalystream/streams"
+)
+
+// Ways a connection starts, told in its hello frame.
+const (
+	resumeLive    = "live"    // Nothing was asked for, or nothing was missed beyond what memory held.
+	resumeMemory  = "memory"  // What was missed came from memory: exact.
+	resumeStore   = "store"   // What was missed came from the store too.
+	resumePartial = "partial" // Something may be missing: a gap frame follows.
+)
+
+// overlap is how far before the last known anomaly the store is read again: writers commit in another order than the feed.
+const overlap = 2 * time.Second
+
+// plan says what a resuming client gets.
+type plan struct {
+	mode    string
+	entries []*entry // From the ring, in order of arrival.
+	// What the store has to add: everything stored from this time on that seen does not exclude. Zero for nothing.
+	from time.Time
+	seen func(a *streams.StoredAnomaly) bool
+	// The anomaly to look up first, where only its id is known.
+	lookup string
+}
+
+// subscribe adds a receiver to the feed, sending first what it missed since then. It returns once the connection is live;
+// stop ends the membership. Between the plan and the first live frame nothing is lost: live messages are held.
+func (f *feed) subscribe(ctx context.Context, key groupKey, from *since, r receiver) (stop func()) {
+	f.mu.Lock()
+	f.flushLocked() // The plan covers what is pending, so it must not come to the newcomer as live too.
+	p := f.plan(from)
+	g, m := f.join(key, r)
+	m.replaying = true
+	joined := f.next
+	f.mu.Unlock()
+
+	gap := ""
+	var rows []streams.StoredAnomaly
+	if p.lookup != "" || !p.from.IsZero() {
+		rows, gap = f.missed(ctx, &p)
+	}
+	f.goLive(g, m, p, f.fromStore(rows, p, joined, key, m), gap, from)
+	return func() { f.leave(g, m) }
+}
+
+// plan decides where the missed anomalies come from. The lock is held.
+func (f *feed) plan(from *since) plan {
+	if from == nil {
+		return plan{mode: resumeLive}
+	}
+	switch recent := f.recent(); {
+	case from.cursor != nil && from.cursor.epoch == f.epoch:
+		return f.planSeq(recent, from.cursor.seq, from.cursor.at)
+	case from.cursor != nil:
+		return f.planPositions(recent, from.cursor)
+	case from.id != "":
+		i := slices.IndexFunc(recent, func(e *entry) bool { return e.id == from.id })
+		if i >= 0 && !recent[i].preloaded {
+			return f.planSeq(recent, recent[i].seq, recent[i].at)
+		}
+		if i >= 0 {
+			last := recent[i]
+			return plan{mode: resumeMemory, entries: slices.DeleteFunc(recent, func(e *entry) bool {
+				if e.partition == last.partition {
+					return e.offset <= last.offset
+				}
+				return e.preloaded && precedes(e.source, e.timestamp, last.source, last.timestamp)
+			})}
+		}
+		if n, ok := f.seen[from.id]; ok {
+			return f.planSeq(recent, n, f.started) // Evicted from the ring: the store fills the hole.
+		}
+		return plan{mode: resumeStore, entries: recent, lookup: from.id}
+	default:
+		p := plan{mode: resumeStore, from: from.time}
+		for _, e := range recent {
+			if !e.at.Before(from.time) {
+				p.entries = append(p.entries, e)
+			}
+		}
+		return p
+	}
+}
+
+// planSeq resumes after an arrival of this process: exact as long as the ring reaches back, else the index of ids tells
+// which rows of the store the client has had.
+func (f *feed) planSeq(recent []*entry, seq uint64, at time.Time) plan {
+	p := plan{mode: resumeMemory, entries: slices.DeleteFunc(recent, func(e *entry) bool { return e.seq <= seq })}
+	if seq+1 >= f.oldest() {
+		return p
+	}
+	p.mode, p.from = resumeStore, at.Add(-overlap)
+	p.seen = func(a *streams.StoredAnomaly) bool {
+		n, ok := f.seen[a.ID]
+		return ok && n <= seq
+	}
+	return p
+}
+
+// planPositions resumes after positions of the anomalies topic that another process noted.
+func (f *feed) planPositions(recent []*entry, c *cursor) plan {
+	had := func(e *entry) bool {
+		o, ok := c.positions[e.partition]
+		return ok && e.offset <= o
+	}
+	p := plan{mode: resumeMemory, entries: slices.DeleteFunc(slices.Clone(recent), had)}
+	covered := len(c.positions) > 0
+	for partition, o := range c.positions {
+		low, ok := f.low[partition]
+		covered = covered && ok && low <= o+1
+	}
+	if covered {
+		return p
+	}
+	p.mode, p.lookup = resumeStore, c.id
+	if c.id == "" {
+		p.from = c.at.Add(-overlap)
+	}
+	gone := map[string]bool{}
+	for _, e := range recent {
+		gone[e.id] = had(e)
+	}
+	p.seen = func(a *streams.StoredAnomaly) bool { return gone[a.ID] }
+	return p
+}
+
+// precedes reports whether an event probably came before another: by offset in the same source partition, else by time.
+func precedes(a streams.Position, at time.Time, b streams.Position, bt time.Time) bool {
+	if a.Topic == b.Topic && a.Partition == b.Partition {
+		return a.Offset <= b.Offset
+	}
+	return at.Before(bt)
+}
+
+// missed reads the store as the plan says. It returns rows in order, and why something may be missing.
+func (f *feed) missed(ctx context.Context, p *plan) (rows []streams.StoredAnomaly, gap string) {
+	ctx, cancel := context.WithTimeout(ctx, f.config.RequestTimeout)
+	defer cancel()
+	if p.lookup != "" {
+		last, err := f.stored(ctx, p.lookup)
+		if errors.Is(err, streams.ErrNotFound) {
+			p.entries = nil // Without a point to start from, replaying all of memory would be a guess.
+		}
+		if err != nil {
+			return nil, gapReason(err)
+		}
+		p.from = last.CreatedAt.Add(-overlap)
+		had := p.seen
+		p.seen = func(a *streams.StoredAnomaly) bool {
+			if had != nil && had(a) || a.ID == last.ID {
+				return true
+			}
+			return !a.CreatedAt.After(last.CreatedAt) && precedes(a.Source, a.Timestamp, last.Source, last.Timestamp)
+		}
+	}
+	created, id := p.from, ""
+	for {
+		page, err := f.history.Since(ctx, created, id, 1000)
+		if err != nil {
+			f.log.Warn("reading what a live client missed", "error", err)
+			return rows, gapReason(err)
+		}
+		rows = append(rows, page...)
+		if len(page) < 1000 {
+			return rows, ""
+		}
+		if len(rows) >= f.config.ReplayLimit {
+			return rows, "more was missed than is replayed: fetch the rest with GET /api/anomalies"
+		}
+		created, id = page[len(page)-1].CreatedAt, page[len(page)-1].ID
+	}
+}
+
+// stored finds an anomaly in the store, waiting a moment for one that was just detected.
+func (f *feed) stored(ctx context.Context, id string) (streams.StoredAnomaly, error) {
+	for deadline := time.Now().Add(3 * time.Second); ; {
+		a, err := f.history.Anomaly(ctx, id)
+		if err == nil || !errors.Is(err, streams.ErrNotFound) || time.Now().After(deadline) {
+			return a, err
+		}
+		select {
+		case <-ctx.Done():
+			return a, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func gapReason(err error) string {
+	if errors.Is(err, streams.ErrNotFound) {
+		return "the anomaly to resume after is not known"
+	}
+	return "the store does not answer"
+}
+
+// fromStore turns rows into entries, without those that the client has had, that the ring holds, or that come live.
+func (f *feed) fromStore(rows []streams.StoredAnomaly, p plan, joined uint64, key groupKey, m *member) []*entry {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ring := map[string]bool{}
+	for _, e := range p.entries {
+		ring[e.id] = true
+	}
+	var out []*entry
+	for i := range rows {
+		a := &rows[i]
+		n, known := f.seen[a.ID]
+		if ring[a.ID] || known && n >= joined || p.seen != nil && p.seen(a) {
+			continue
+		}
+		e, err := rowEntry(a)
+		if err != nil || !key.matches(e) {
+			continue
+		}
+		if !known {
+			if m.early == nil {
+				m.early = map[string]bool{}
+			}
+			m.early[a.ID] = true
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// goLive sends hello, the replay and what was held meanwhile, in this order and without holes in the numbers.
+func (f *feed) goLive(g *group, m *member, p plan, rows []*entry, gap string, from *since) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	entries := rows
+	for _, e := range p.entries {
+		if e.body != nil && g.key.matches(e) {
+			entries = append(entries, e)
+		}
+	}
+	chunks := slices.Collect(slices.Chunk(entries, maxFrameItems))
+	held := m.held
+	frames := uint64(len(chunks))
+	if gap != "" {
+		frames++
+		p.mode = resumePartial
+	}
+	seq := g.seq - uint64(len(held)) - frames
+	if g.key.format != formatFrames {
+		seq = 0
+	}
+	point := f.cursor(nil)
+	if from != nil && len(entries) > 0 {
+		point = from.text // Until the replay has arrived, the client is where it was.
+	}
+	m.send(g.key.encode(seq, frameHello, map[string]any{
+		"cursor": point, "resume": p.mode, "replayed": len(entries), "heartbeat_seconds": f.config.Heartbeat.Seconds(),
+	}))
+	for _, chunk := range chunks {
+		seq++
+		m.send(g.key.encodeAnomalies(seq, chunk, true))
+	}
+	if gap != "" {
+		seq++
+		m.send(g.key.encode(seq, frameGap, map[string]any{"reason": gap}))
+	}
+	m.send(held)
+	m.held, m.replaying = nil, false
+	f.metrics.replayed.Add(float64(len(entries)))
+}

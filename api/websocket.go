@@ -1,0 +1,173 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/labstack/echo/v4"
+	"github.com/olahol/melody"
+)
+
+// Close codes beyond those of RFC 6455.
+const closeSlow = 4008
+
+// Limits of one WebSocket connection.
+const (
+	maxBacklog     = 64   // Messages waiting to be written: more than six seconds of frames.
+	maxClientBytes = 4096 // Of one message of a client.
+	maxClientTalk  = 100  // Messages a client may send: none is needed.
+	closeWait      = 2 * time.Second
+)
+
+// sockets serves the WebSocket route.
+type sockets struct {
+	melody  *melody.Melody
+	feed    *feed
+	metrics *metrics
+	running sync.WaitGroup // Handlers and cuts: http.Server.Shutdown does not wait for hijacked connections.
+}
+
+// socket is one WebSocket client.
+type socket struct {
+	session *melody.Session
+	owner   *sockets
+	waiting atomic.Int64 // Messages queued and not yet written.
+	talk    atomic.Int64
+	closing atomic.Bool
+	stop    func()
+	done    context.CancelFunc
+	joined  chan struct{} // Closed when stop is set.
+}
+
+const socketKey = "anomalystream.socket"
+
+func newSockets(f *feed, m *metrics, allowed func(*http.Request) bool) *sockets {
+	w := &sockets{melody: melody.New(), feed: f, metrics: m}
+	w.melody.Config.MaxMessageSize = maxClientBytes
+	w.melody.Config.MessageBufferSize = maxBacklog + 256 // Replays are queued at once; live messages only up to maxBacklog.
+	w.melody.Config.PingPeriod = 20 * time.Second
+	w.melody.Config.PongWait = 50 * time.Second
+	w.melody.Config.WriteWait = 10 * time.Second
+	w.melody.Upgrader.CheckOrigin = allowed
+	w.melody.Upgrader.HandshakeTimeout = 5 * time.Second
+	w.melody.Upgrader.Subprotocols = []string{subprotocol}
+	w.melody.HandleConnect(w.connect)
+	w.melody.HandleDisconnect(w.disconnect)
+	w.melody.HandleSentMessage(func(s *melody.Session, _ []byte) {
+		if c := socketOf(s); c != nil {
+			c.waiting.Add(-1)
+		}
+	})
+	listen := func(s *melody.Session, _ []byte) {
+		if c := socketOf(s); c != nil && c.talk.Add(1) > maxClientTalk {
+			c.close(websocket.ClosePolicyViolation, "clients have nothing to say here", "talk")
+		}
+	}
+	w.melody.HandleMessage(listen)
+	w.melody.HandleMessageBinary(listen)
+	// Closing the session inside this handler would call it again without end; see socket.close.
+	w.melody.HandleError(func(s *melody.Session, err error) {
+		if c := socketOf(s); c != nil && err == melody.ErrMessageBufferFull {
+			c.cut("reads too slowly")
+		}
+	})
+	return w
+}
+
+// live is what the route decided before the upgrade.
+type live struct {
+	key  groupKey
+	from *since
+}
+
+// serve upgrades the request and stays until the connection ends.
+func (w *sockets) serve(c echo.Context, l live) error {
+	w.running.Add(1)
+	defer w.running.Done()
+	gauge := w.metrics.clients.WithLabelValues("websocket")
+	gauge.Inc()
+	defer gauge.Dec()
+	return w.melody.HandleRequestWithKeys(c.Response(), c.Request(), map[string]any{socketKey: &l})
+}
+
+func socketOf(s *melody.Session) *socket {
+	v, _ := s.Get(socketKey)
+	c, _ := v.(*socket)
+	return c
+}
+
+// connect runs before the session's writer does, so the subscription gets a goroutine of its own.
+func (w *sockets) connect(s *melody.Session) {
+	v, _ := s.Get(socketKey)
+	l := v.(*live)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.Request.Context()))
+	c := &socket{session: s, owner: w, done: cancel, joined: make(chan struct{})}
+	s.Set(socketKey, c)
+	w.running.Go(func() {
+		defer close(c.joined)
+		c.stop = w.feed.subscribe(ctx, l.key, l.from, c)
+	})
+}
+
+func (w *sockets) disconnect(s *melody.Session) {
+	c := socketOf(s)
+	c.closing.Store(true)
+	c.done()
+	<-c.joined
+	c.stop()
+}
+
+// send queues messages; a client with too many unwritten ones is cut.
+func (c *socket) send(messages [][]byte) {
+	if c.closing.Load() {
+		return
+	}
+	if len(messages) <= maxBacklog && c.waiting.Load() > maxBacklog {
+		c.cut("reads too slowly")
+		return
+	}
+	for _, m := range messages {
+		c.waiting.Add(1)
+		if c.session.Write(m) != nil {
+			return // Closed meanwhile.
+		}
+	}
+}
+
+func (c *socket) cut(string) {
+	c.close(closeSlow, "reads too slowly: connect again with since", "slow")
+}
+
+// close ends the connection from outside the session: first politely, as far as the client still takes anything, then for
+// good. It returns at once.
+func (c *socket) close(code int, text, reason string) {
+	if !c.closing.CompareAndSwap(false, true) {
+		return
+	}
+	c.owner.metrics.cut.WithLabelValues(reason).Inc()
+	c.owner.running.Go(func() {
+		conn := c.session.WebsocketConnection()
+		// WriteControl waits for a frame that is being written, and gives up at its deadline.
+		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, text), time.Now().Add(closeWait))
+		time.Sleep(100 * time.Millisecond) // Let the close frame out before the socket goes.
+		_ = conn.Close()
+	})
+}
+
+// shutdown tells every client that the server goes away and waits until they are gone, at most until the context ends.
+func (w *sockets) shutdown(ctx context.Context) {
+	_ = w.melody.CloseWithMsg(melody.FormatCloseMessage(websocket.CloseGoingAway, "server stops: connect again with since"))
+	done := make(chan struct{})
+	go func() {
+		w.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}

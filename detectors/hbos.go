@@ -119,7 +119,7 @@ func (h *HBOS) fitColumn(x Matrix, j int) error {
 	}
 	worst := math.Inf(-1)
 	for b, count := range logs {
-		density := count / ((hist.edges[b+1] - hist.edges[b]) / unit * float64(x.Rows))
+		density := count / ((hist.edges[b+1] - hist.edges[b]) / unit) / float64(x.Rows)
 		logs[b] = -math.Log2(density + h.alpha)
 		worst = max(worst, logs[b])
 	}

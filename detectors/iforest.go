@@ -100,9 +100,7 @@ func (f *IForest) Fit(x Matrix, seed uint64) error {
 	}
 	f.psi, f.offset = p.psi, 0
 	f.scores = resize(f.scores, x.Rows)
-	for i := range f.scores {
-		f.scores[i] = f.raw(x.Row(i))
-	}
+	f.rawAll(x, f.scores)
 	if f.strict {
 		f.offset = Percentile(f.scores, 100*(1-f.contamination))
 		for i := range f.scores {
@@ -141,6 +139,13 @@ func (f *IForest) resolve(x Matrix) (forestParams, error) {
 
 // raw returns 2^(-E[h]/c(psi)), ½ for trees of one row.
 func (f *IForest) raw(row []float64) float64 { return f.rawOf(f.forest.pathSum(row)) }
+
+// rawAll writes the raw score of every row of x.
+func (f *IForest) rawAll(x Matrix, scores []float64) {
+	for i := range scores {
+		scores[i] = f.raw(x.Row(i))
+	}
+}
 
 // rawOf returns the raw score for a sum of path lengths over the trees.
 func (f *IForest) rawOf(pathSum float64) float64 {

@@ -29,30 +29,54 @@ func NewOutputs(training []float64, contamination float64) (*Outputs, error) {
 		return nil, &ParamError{Detector: "outputs", Param: "contamination", Value: contamination, Want: "a number in (0, 0.5]"}
 	}
 	o := &Outputs{contamination: contamination, sorted: slices.Clone(training)}
-	n := float64(len(training))
-	for _, s := range training {
-		o.mean += s / n // Divided first: scores as large as the largest float64 must not overflow.
-	}
-	o.sd = spread(training, o.mean)
+	o.mean, o.sd = meanAndSpread(training)
 	slices.Sort(o.sorted)
 	o.threshold = percentileSorted(o.sorted, 100*(1-contamination))
 	return o, nil
 }
 
-// spread returns the population standard deviation around a mean, on a scale where no square overflows.
-func spread(v []float64, mean float64) float64 {
-	var scale, sum float64
-	for _, x := range v {
-		scale = max(scale, math.Abs(x-mean))
+// meanAndSpread returns mean and population standard deviation as NumPy computes them, to the last bit: where scores hardly
+// differ, every later digit of a probability depends on it. Where sums or squares overflow they are divided first.
+func meanAndSpread(v []float64) (mean, sd float64) {
+	n := float64(len(v))
+	mean = pairwiseSum(v, func(x float64) float64 { return x }) / n
+	if mean-mean != 0 {
+		mean = pairwiseSum(v, func(x float64) float64 { return x / n })
 	}
-	if scale == 0 || math.IsInf(scale, 0) {
-		return scale
+	sd = math.Sqrt(pairwiseSum(v, func(x float64) float64 { d := x - mean; return float64(d * d) }) / n)
+	if math.IsInf(sd, 1) && mean-mean == 0 {
+		sd = math.Sqrt(pairwiseSum(v, func(x float64) float64 { d := x/math.MaxFloat64 - mean/math.MaxFloat64; return float64(d * d) })/n) * math.MaxFloat64
 	}
-	for _, x := range v {
-		d := (x - mean) / scale
-		sum += float64(d * d)
+	return mean, sd
+}
+
+// pairwiseSum adds f of every value in the order of NumPy: eight interleaved sums in blocks of at most 128, blocks in
+// pairs.
+func pairwiseSum(v []float64, f func(float64) float64) float64 {
+	n := len(v)
+	if n > 128 {
+		half := n / 2
+		half -= half % 8
+		return pairwiseSum(v[:half], f) + pairwiseSum(v[half:], f)
 	}
-	return math.Sqrt(sum/float64(len(v))) * scale
+	var sum float64
+	i := 0
+	if n >= 8 {
+		var r [8]float64
+		for k := range r {
+			r[k] = f(v[k])
+		}
+		for i = 8; i+8 <= n; i += 8 {
+			for k := range r {
+				r[k] += f(v[i+k])
+			}
+		}
+		sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
+	}
+	for ; i < n; i++ {
+		sum += f(v[i])
+	}
+	return sum
 }
 
 // WithThreshold returns the same outputs with another cut: PyOD's MAD takes a number of deviations, not a share.

@@ -30,6 +30,7 @@ const (
 	CodeOversize     = "oversize"       // The value exceeds the configured size.
 	CodeNotJSON      = "not_json"       // The value is no JSON text, or not UTF-8.
 	CodeNotObject    = "not_object"     // The value is JSON but no object.
+	CodeTooDeep      = "too_deep"       // Objects and arrays are nested beyond reason.
 	CodeDuplicate    = "duplicate_name" // An object names a field twice.
 	CodeMissingField = "missing_field"
 	CodeWrongType    = "wrong_type"

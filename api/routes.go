@@ -65,18 +65,21 @@ func route[I, O any](s *Server, role string, op huma.Operation, handle func(cont
 	})
 }
 
-func (s *Server) routes() {
+func (s *Server) routes() error {
 	s.huma = humaecho.NewV4(s.echo, describe(s.config.Version))
 	s.anomalyRoutes()
 	s.streamRoutes()
 	s.eventRoutes()
 	s.operationRoutes()
 	s.liveRoutes()
-	s.pageRoutes()
+	if err := s.pageRoutes(); err != nil {
+		return err
+	}
 	// Lists are never null; what the library's reflection cannot know is put right here.
 	for _, schema := range s.huma.OpenAPI().Components.Schemas.Map() {
 		notNull(schema)
 	}
+	return nil
 }
 
 func notNull(schema *huma.Schema) {

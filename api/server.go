@@ -80,10 +80,14 @@ func New(c Config, d Deps) (*Server, error) {
 	s.echo.Pre(routePath)
 	s.echo.Use(s.observe, secure, s.origins, s.authenticate, s.limit, unescape, middleware.GzipWithConfig(middleware.GzipConfig{
 		MinLength: 1400,
-		Skipper:   func(c echo.Context) bool { return liveRoute(c.Request().URL.Path) || c.Request().Method == http.MethodHead },
+		Skipper: func(c echo.Context) bool {
+			return liveRoute(c.Request().URL.Path) || c.Request().Method == http.MethodHead
+		},
 	}))
-	s.routes()
-	var err error
+	err := s.routes()
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
 	if s.listener, err = net.Listen("tcp", c.Addr); err != nil {
 		return nil, fmt.Errorf("api: listening on %s: %w", c.Addr, err)
 	}

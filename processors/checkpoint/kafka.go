@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"hash"
 	"os"
 	"slices"
 	"strings"
@@ -22,6 +23,9 @@ type Kafka struct {
 	InstanceID string   // Static group membership: unique per process, stable over restarts. "" for none.
 	TLS        TLS
 	SASL       SASL
+
+	// Hasher places keys on partitions, for every emitter, processor and view alike. Required.
+	Hasher func() hash.Hash32
 
 	MaxRecord int           // Largest record we write, in bytes; default 1 MiB. Topics and brokers must allow it.
 	Flush     time.Duration // How long records are gathered before they are sent; default 5 ms. It adds to the latency.
@@ -71,6 +75,9 @@ func (k Kafka) Validate() error {
 		if !strings.Contains(b, ":") {
 			errs = append(errs, fmt.Errorf("brokers: expected host:port, found %q", b))
 		}
+	}
+	if k.Hasher == nil {
+		errs = append(errs, errors.New("hasher: expected the function that places keys on partitions"))
 	}
 	if k.MaxRecord < 1<<16 {
 		errs = append(errs, fmt.Errorf("max record: expected at least %d bytes, found %d", 1<<16, k.MaxRecord))
@@ -125,7 +132,7 @@ func (k Kafka) Sarama() (*sarama.Config, error) {
 	c.Producer.Flush.Bytes = 1 << 20
 	c.Producer.MaxMessageBytes = k.MaxRecord
 	c.Producer.Compression = sarama.CompressionLZ4
-	c.Producer.Partitioner = sarama.NewCustomHashPartitioner(Hasher)
+	c.Producer.Partitioner = sarama.NewCustomHashPartitioner(k.Hasher)
 	c.Producer.Return.Successes = true
 	c.Producer.Return.Errors = true
 

@@ -15,11 +15,12 @@ import (
 
 	"anomalystream/internal/kafkatest"
 	"anomalystream/processors/checkpoint"
+	"anomalystream/streams"
 )
 
 func TestSaramaKeepsTheGuarantees(t *testing.T) {
 	t.Parallel()
-	c, err := checkpoint.Kafka{Brokers: []string{"127.0.0.1:9092"}, InstanceID: "node-1"}.Sarama()
+	c, err := checkpoint.Kafka{Brokers: []string{"127.0.0.1:9092"}, InstanceID: "node-1", Hasher: streams.NewHasher}.Sarama()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func TestKafkaNamesWhatIsWrong(t *testing.T) {
 	if err == nil {
 		t.Fatal("a wrong configuration was accepted")
 	}
-	for _, want := range []string{`found "localhost"`, "found 10", `found "GSSAPI"`, "username", "a certificate and its key"} {
+	for _, want := range []string{`found "localhost"`, "found 10", `found "GSSAPI"`, "username", "a certificate and its key", "hasher"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %q, want it to name %q", err, want)
 		}
@@ -89,7 +90,7 @@ func TestSecureConnections(t *testing.T) {
 		{"SCRAM-SHA-512", "large", "wrong", false},
 	} {
 		config, err := checkpoint.Kafka{
-			Brokers: cluster.ListenAddrs(), TLS: checkpoint.TLS{Enabled: true, CAFile: ca},
+			Brokers: cluster.ListenAddrs(), Hasher: streams.NewHasher, TLS: checkpoint.TLS{Enabled: true, CAFile: ca},
 			SASL: checkpoint.SASL{Mechanism: c.mechanism, Username: c.user, Password: c.password},
 		}.Sarama()
 		if err != nil {
@@ -108,7 +109,7 @@ func TestSecureConnections(t *testing.T) {
 
 func config(t testing.TB, brokers []string) *sarama.Config {
 	t.Helper()
-	c, err := checkpoint.Kafka{Brokers: brokers}.Sarama()
+	c, err := checkpoint.Kafka{Brokers: brokers, Hasher: streams.NewHasher}.Sarama()
 	if err != nil {
 		t.Fatal(err)
 	}

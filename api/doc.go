@@ -16,14 +16,16 @@
 //
 // A WebSocket message is one frame, a JSON object:
 //
-//	{"seq":1001,"type":"hello","cursor":"...","resume":"live","heartbeat_seconds":15}
+//	{"seq":1001,"type":"hello","cursor":"...","resume":"live","heartbeat_seconds":15,"items":[]}
 //	{"seq":1002,"type":"anomalies","cursor":"...","items":[{"id":"server_metrics-3-4711",...}]}
-//	{"seq":1003,"type":"heartbeat","cursor":"...","time":"2026-01-02T03:04:05Z"}
+//	{"seq":1003,"type":"heartbeat","cursor":"...","time":"2026-01-02T03:04:05Z","items":[]}
 //
+// Every frame has items, and items are always anomalies: a client that knows nothing else reads items of each message.
 // Frames are numbered without holes on a connection; a hole or a repetition is a fault of the network path. An "anomalies"
 // frame holds what came in at most 100 ms, in order of arrival; "replayed":true marks those sent because of since. Further
-// types are "rollups", "detectors", "deleted" (items are ids an administrator removed) and "gap": more was missed than can
-// be replayed, so fetch the rest with GET /api/anomalies. Clients ignore types they do not know.
+// types are "rollups" (member rollups) and "detectors" (member detectors, their statuses), both only when included,
+// "deleted" (member ids: anomalies that an administrator removed) and "gap" (member reason): more was missed than can be
+// replayed, so fetch the rest with GET /api/anomalies. Clients ignore types they do not know.
 //
 // Resume: keep the cursor of the last frame (or the id of the last anomaly) and connect again with since. What was missed
 // comes first, then the live anomalies: nothing is left out and nothing comes twice while the server that sent the cursor

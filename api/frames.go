@@ -59,7 +59,8 @@ func (k *groupKey) encodeAnomalies(seq uint64, entries []*entry, replayed bool) 
 	return [][]byte{append(b, "]}"...)}
 }
 
-// encode renders a frame of another type; fields are its members after seq and type. The single format has none of these.
+// encode renders a frame of another type; fields are its members after seq and type. Its items are empty, so that a client
+// that reads nothing but items gets the anomalies and only these. The single format has none of these frames.
 func (k *groupKey) encode(seq uint64, kind string, fields map[string]any) [][]byte {
 	switch k.format {
 	case formatSingle:
@@ -82,7 +83,7 @@ func (k *groupKey) encode(seq uint64, kind string, fields map[string]any) [][]by
 	if len(b) > 2 {
 		out = append(append(out, ','), b[1:len(b)-1]...)
 	}
-	return [][]byte{append(out, '}')}
+	return [][]byte{append(out, `,"items":[]}`...)}
 }
 
 func head(size int, seq uint64, kind string) []byte {

@@ -81,7 +81,7 @@ func (f *feed) flushLocked() {
 	f.pending = f.pending[:0:0]
 	if len(f.deleted) > 0 {
 		for _, g := range f.groups {
-			g.frame(frameDeleted, map[string]any{"items": f.deleted})
+			g.frame(frameDeleted, map[string]any{"ids": f.deleted})
 		}
 		f.deleted = nil
 	}
@@ -98,7 +98,7 @@ func (f *feed) flushLocked() {
 			if key.rollups {
 				items := slices.Collect(filterSeq(rollups, func(r streams.Rollup) bool { return key.source(r.Stream, r.Entity) }))
 				if len(items) > 0 {
-					g.frame(frameRollups, map[string]any{"items": items})
+					g.frame(frameRollups, map[string]any{"rollups": items})
 				}
 			}
 		}
@@ -152,7 +152,7 @@ func (f *feed) pushStatuses() {
 		}
 		items := slices.Collect(filterSeq(changed, func(s streams.DetectorStatus) bool { return key.source(s.Stream, s.Entity) }))
 		for chunk := range slices.Chunk(items, maxFrameItems) {
-			g.frame(frameDetectors, map[string]any{"items": chunk})
+			g.frame(frameDetectors, map[string]any{"detectors": chunk})
 		}
 	}
 }

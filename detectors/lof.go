@@ -139,7 +139,7 @@ func (l *LOF) check(row []float64) error {
 	if l.used == 0 {
 		return ErrNotFitted
 	}
-	return checkRow("lof", l.search.x.Cols, row)
+	return checkRow("lof", l.search.cols, row)
 }
 
 // Explain writes, per column, the mean over the row's neighbours of the squared difference, in squared units of the

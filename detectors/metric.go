@@ -40,10 +40,7 @@ func (m metric) key(a, b []float64) float64 {
 	var sum float64
 	switch m.kind {
 	case euclidean:
-		for j, v := range a {
-			d := v - b[j]
-			sum += float64(d * d)
-		}
+		return squaredDistance(a, b)
 	case manhattan:
 		for j, v := range a {
 			sum += math.Abs(v - b[j])
@@ -56,6 +53,17 @@ func (m metric) key(a, b []float64) float64 {
 		for j, v := range a {
 			sum += math.Pow(math.Abs(v-b[j]), m.p)
 		}
+	}
+	return sum
+}
+
+// squaredDistance is the Euclidean key of two rows of the same width.
+func squaredDistance(a, b []float64) float64 {
+	b = b[:len(a)]
+	var sum float64
+	for j, v := range a {
+		d := v - b[j]
+		sum += float64(d * d)
 	}
 	return sum
 }

@@ -1,17 +1,18 @@
 package detectors
 
-import (
-	"math"
-)
+import "math"
 
 // noRow stands for a neighbour that was not found yet. It is larger than any row, so that every row wins against it.
 const noRow = math.MaxInt32
 
 // nearest is a list of the k nearest rows seen so far, in ascending order of (key, row): equal keys are ordered by row,
-// never by the order in which the search met them.
+// never by the order in which the search met them. It carries the scratch memory of a search.
 type nearest struct {
 	keys []float64
 	rows []int32
+
+	boxes          []treeBox // Of kdTree.
+	approx, narrow []float32 // Of rowFilter.
 }
 
 // reset empties the list for k rows, in its old memory if that suffices.
@@ -29,48 +30,90 @@ func (l *nearest) offer(key float64, row int32) {
 	if key > keys[i] || key == keys[i] && row > rows[i] {
 		return
 	}
-	for ; i > 0 && (keys[i-1] > key || keys[i-1] == key && rows[i-1] > row); i-- {
+	for ; i > 0 && keys[i-1] > key; i-- {
+		keys[i], rows[i] = keys[i-1], rows[i-1]
+	}
+	for ; i > 0 && keys[i-1] == key && rows[i-1] > row; i-- {
 		keys[i], rows[i] = keys[i-1], rows[i-1]
 	}
 	keys[i], rows[i] = key, row
 }
 
-// neighbors finds the nearest rows of a matrix, the same rows with the same bits as a comparison with every row.
+// neighbors finds the nearest rows of a matrix, the same rows with the same bits as a comparison with every row: by a
+// k-d tree for few columns, by a filter in single precision for many, and by that comparison for metrics other than
+// the Euclidean.
 type neighbors struct {
 	metric metric
-	x      Matrix
+	method searchMethod
+	cols   int
+	tree   kdTree
+	filter rowFilter
+	x      Matrix // Not used by the tree, which holds the rows itself.
 }
+
+type searchMethod uint8
+
+const (
+	everyRow searchMethod = iota
+	byTree
+	byFilter
+)
 
 // build replaces the rows by a copy of x.
 func (s *neighbors) build(x Matrix) {
+	s.cols = x.Cols
+	s.method = everyRow
+	if s.metric.kind == euclidean && x.Cols <= treeColumns {
+		s.method = byTree
+		s.x.Data = nil
+		s.tree.build(x)
+		return
+	}
 	s.x = Matrix{Rows: x.Rows, Cols: x.Cols, Data: append(s.x.Data[:0], x.Data...)}
+	if s.metric.kind == euclidean && s.filter.build(x) {
+		s.method = byFilter
+	}
 }
 
 // search fills the list with the rows nearest to q, without the row self (-1 for none).
 func (s *neighbors) search(q []float64, self int32, list *nearest) {
-	for i := range s.x.Rows {
-		if int32(i) != self {
-			list.offer(s.metric.key(q, s.x.Row(i)), int32(i))
+	switch {
+	case s.method == byTree:
+		s.tree.search(q, self, list)
+	case s.method == byFilter && s.filter.search(s.x, q, self, list):
+	default:
+		for i := range s.x.Rows {
+			if int32(i) != self {
+				list.offer(s.metric.key(q, s.x.Row(i)), int32(i))
+			}
 		}
 	}
 }
 
 // explain writes, per column, the mean over these rows of the squared difference to q.
 func (s *neighbors) explain(q []float64, rows []int32, parts []float64) {
-	clear(parts)
-	for _, row := range rows {
-		for j, v := range s.x.Row(int(row)) {
-			d := q[j] - v
-			parts[j] += float64(d * d)
-		}
-	}
 	for j := range parts {
-		parts[j] = finite(parts[j]/float64(len(rows)), 0)
+		var sum float64
+		for _, row := range rows {
+			d := q[j] - s.value(int(row), j)
+			sum += float64(d * d)
+		}
+		parts[j] = finite(sum/float64(len(rows)), 0)
 	}
 }
 
+// value returns one value of a row.
+func (s *neighbors) value(row, column int) float64 {
+	if s.method == byTree {
+		return s.tree.value(row, column)
+	}
+	return s.x.Data[row*s.cols+column]
+}
+
 // sizeBytes returns the memory of the search structure.
-func (s *neighbors) sizeBytes() int { return 8 * cap(s.x.Data) }
+func (s *neighbors) sizeBytes() int {
+	return 8*cap(s.x.Data) + s.tree.sizeBytes() + s.filter.sizeBytes()
+}
 
 // medianOf returns the median of values that are neither empty nor NaN, in any order; it reorders a copy in scratch.
 func medianOf(values, scratch []float64) float64 {

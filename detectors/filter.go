@@ -1,0 +1,86 @@
+package detectors
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/gonum"
+)
+
+// rowFilter finds Euclidean neighbours among rows of many columns: a lower bound of every distance in single precision
+// excludes most rows, and the others are compared exactly.
+//
+// Half the squared distance of x from q, less |q|²/2, is g = |x|²/2 - q·x. Computed in float32, with u = 2^-24 for its
+// rounding and d columns, it is off by at most (d+4)u|x|² + (d+3)u|q|²/2: casts, products and d+1 additions. So with
+// eps = 2(d+8)u,
+//
+//	f = |x|²/2·(1-eps) - q·x <= g + eps/2·|q|²
+//
+// and a row is excluded if f exceeds the g of the worst neighbour so far, plus that slack and what float64 rounds away and
+// float32 flushes to zero.
+// NaN, from an overflow, never exceeds anything.
+type rowFilter struct {
+	columns []float32 // Column by column.
+	half    []float32 // |x|²/2·(1-eps) of every row.
+	eps     float64
+	largest float64 // Largest |x|².
+}
+
+// filterRange bounds squared lengths to where float32 does not overflow.
+const filterRange = 1e30
+
+// build replaces the filter by one of the rows of x. It is false if their lengths leave no use for it.
+func (f *rowFilter) build(x Matrix) bool {
+	f.eps = 2 * float64(x.Cols+8) * 0x1p-24
+	f.columns, f.half = resize(f.columns, len(x.Data)), resize(f.half, x.Rows)
+	f.largest = 0
+	for i := range x.Rows {
+		var sum float64
+		for j, v := range x.Row(i) {
+			f.columns[j*x.Rows+i] = float32(v)
+			sum += float64(v * v)
+		}
+		f.largest = max(f.largest, sum)
+		f.half[i] = float32(sum / 2 * (1 - f.eps))
+	}
+	return f.largest <= filterRange && x.Cols < 1<<16
+}
+
+// search fills the list with the rows of x nearest to q, without the row self. It is false, and the list as it was,
+// if q is too long.
+func (f *rowFilter) search(x Matrix, q []float64, self int32, list *nearest) bool {
+	var length float64
+	for _, v := range q {
+		length += float64(v * v)
+	}
+	if !(length <= filterRange) {
+		return false
+	}
+	list.approx = append(list.approx[:0], f.half...)
+	approx := list.approx
+	narrow := resize(list.narrow, len(q))
+	for j, v := range q {
+		narrow[j] = float32(v)
+	}
+	list.narrow = narrow
+	gonum.Implementation{}.Sgemv(blas.Trans, len(q), x.Rows, -1, f.columns, x.Rows, narrow, 1, 1, approx, 1)
+	last := len(list.keys) - 1
+	underflow := 0x1p-147 * float64(len(q)) * (1 + math.Sqrt(length) + math.Sqrt(f.largest))
+	cut := float32(math.Inf(1))
+	for i, v := range approx {
+		if v > cut || int32(i) == self {
+			continue
+		}
+		list.offer(squaredDistance(q, x.Row(i)), int32(i))
+		if worst := list.keys[last]; worst < math.MaxFloat32 {
+			cut = roundUp(worst/2*(1+0x1p-32) - length/2*(1-f.eps) + underflow)
+		}
+	}
+	return true
+}
+
+// roundUp returns a float32 above v.
+func roundUp(v float64) float32 { return math.Nextafter32(float32(v), float32(math.Inf(1))) }
+
+// sizeBytes returns the memory of the filter.
+func (f *rowFilter) sizeBytes() int { return 4 * (cap(f.columns) + cap(f.half)) }

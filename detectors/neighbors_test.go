@@ -1,0 +1,158 @@
+package detectors
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// shapes are data that break neighbour searches: besides random rows, ties in every distance, identical rows, an
+// outlier that stretches a column, and extreme magnitudes.
+var shapes = []struct {
+	name  string
+	value func(r *rng, row, column int) float64
+}{
+	{"gauss", func(r *rng, _, _ int) float64 { return gauss(r) }},
+	{"heavy", func(r *rng, _, _ int) float64 { return gauss(r) / (r.float() + 1e-3) }},
+	{"grid", func(r *rng, _, _ int) float64 { return float64(r.below(4)) }},
+	{"signed zeros", func(r *rng, _, _ int) float64 { return math.Copysign(float64(r.below(2)), float64(r.below(2))-0.5) }},
+	{"flat", func(r *rng, row, _ int) float64 {
+		if row%4 != 0 {
+			return 0.5
+		}
+		return gauss(r)
+	}},
+	{"constant", func(*rng, int, int) float64 { return -7 }},
+	{"staircase", func(r *rng, row, column int) float64 { return float64(row / 50 * (column + 1)) }},
+	{"offset", func(r *rng, _, _ int) float64 { return 1e9 + gauss(r)*1e-3 }},
+	{"outlier", func(r *rng, row, _ int) float64 {
+		if row == 3 {
+			return 1e12
+		}
+		return gauss(r)
+	}},
+	{"tiny", func(r *rng, _, _ int) float64 { return gauss(r) * 1e-160 }},
+	{"huge", func(r *rng, _, _ int) float64 { return gauss(r) * 1e200 }},
+	{"single", func(r *rng, _, _ int) float64 { return gauss(r) * 1e-22 }},
+}
+
+// gauss returns a standard normal number.
+func gauss(r *rng) float64 {
+	return math.Sqrt(-2*math.Log(1-r.float())) * math.Cos(2*math.Pi*r.float())
+}
+
+// shaped returns a matrix of that shape.
+func shaped(value func(r *rng, row, column int) float64, rows, cols int, seed uint64) Matrix {
+	r, m := newRNG(seed, 0), NewMatrix(rows, cols)
+	for i := range rows {
+		for j := range cols {
+			m.Row(i)[j] = value(&r, i, j)
+		}
+	}
+	return m
+}
+
+// nearestOracle compares with every row and sorts by (key, row).
+func nearestOracle(m metric, x Matrix, q []float64, self, k int) (keys []float64, rows []int32) {
+	for i := range x.Rows {
+		if i != self {
+			rows = append(rows, int32(i))
+		}
+	}
+	key := func(row int32) float64 { return m.key(q, x.Row(int(row))) }
+	slices.SortStableFunc(rows, func(a, b int32) int {
+		switch {
+		case key(a) < key(b):
+			return -1
+		case key(a) > key(b):
+			return 1
+		}
+		return 0
+	})
+	rows = rows[:k]
+	for _, row := range rows {
+		keys = append(keys, key(row))
+	}
+	return keys, rows
+}
+
+// TestNeighborsAreExact: every search gives the rows and the bits of a comparison with all rows.
+func TestNeighborsAreExact(t *testing.T) {
+	t.Parallel()
+	for _, shape := range shapes {
+		for _, cols := range []int{1, 2, 4, 7, 8, 9, 20} {
+			t.Run(fmt.Sprintf("%s/d=%d", shape.name, cols), func(t *testing.T) {
+				t.Parallel()
+				for _, rows := range []int{2, 16, 17, 33, 300} {
+					x := shaped(shape.value, rows, cols, uint64(rows))
+					queries := shaped(shape.value, 20, cols, 99)
+					var s neighbors
+					s.build(x)
+					for _, k := range []int{1, 5, 20} {
+						if k >= rows {
+							continue
+						}
+						var list nearest
+						for i := 0; i < rows; i += 1 + rows/20 {
+							list.reset(k)
+							s.search(x.Row(i), int32(i), &list)
+							expectNearest(t, &list, metric{}, x, x.Row(i), i)
+						}
+						for i := range queries.Rows {
+							q := queries.Row(i)
+							if i%4 == 0 {
+								q[i%cols] *= 1e3 // Outside.
+							}
+							list.reset(k)
+							s.search(q, -1, &list)
+							expectNearest(t, &list, metric{}, x, q, -1)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func expectNearest(t testing.TB, got *nearest, m metric, x Matrix, q []float64, self int) {
+	t.Helper()
+	keys, rows := nearestOracle(m, x, q, self, len(got.keys))
+	if !slices.Equal(got.rows, rows) {
+		t.Fatalf("row %d of %d: got neighbours %v, want %v", self, x.Rows, got.rows, rows)
+	}
+	sameBits(t, "distances", got.keys, keys)
+}
+
+// TestNeighborsOfAnything looks for counterexamples among small numbers, which tie, and any others.
+func TestNeighborsOfAnything(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		cols := rapid.IntRange(1, 12).Draw(rt, "cols")
+		rows := rapid.IntRange(2, 80).Draw(rt, "rows")
+		value := rapid.OneOf(rapid.Map(rapid.IntRange(-2, 2), func(i int) float64 { return float64(i) }),
+			rapid.Float64Range(-1e3, 1e3), rapid.Float64Range(-math.MaxFloat64, math.MaxFloat64))
+		x := NewMatrix(rows, cols)
+		for i := range x.Data {
+			x.Data[i] = value.Draw(rt, "value")
+		}
+		q := make([]float64, cols)
+		for j := range q {
+			q[j] = value.Draw(rt, "query")
+		}
+		k := rapid.IntRange(1, rows-1).Draw(rt, "k")
+		for _, p := range []metric{{}, {kind: manhattan}, {kind: chebyshev}, {kind: minkowski, p: 3}} {
+			s := neighbors{metric: p}
+			s.build(x)
+			var list nearest
+			list.reset(k)
+			s.search(q, -1, &list)
+			keys, want := nearestOracle(p, x, q, -1, k)
+			if !slices.Equal(list.rows, want) || !slices.Equal(list.keys, keys) {
+				rt.Fatalf("metric %v: got %v %v, want %v %v", p, list.rows, list.keys, want, keys)
+			}
+		}
+	})
+}

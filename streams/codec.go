@@ -48,7 +48,7 @@ func UnmarshalDeadLetter(b []byte) (*DeadLetter, error) {
 }
 
 func marshal(what string, v any, more ...json.Options) ([]byte, error) {
-	// Without the second option, which encoding/json knows no other way, "replay": false would not be left out.
+	// The second option is what encoding/json always does: without it "replay": false would be written.
 	options := append(more, json.Deterministic(true), jsonv1.OmitEmptyWithLegacySemantics(true))
 	b, err := json.Marshal(v, options...)
 	if err != nil {

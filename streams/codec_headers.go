@@ -34,4 +34,6 @@ func PositionFromHeaders(lookup func(name string) []byte) (Position, bool, error
 }
 
 // ReplayFromHeaders reports whether headers mark a replayed record.
-func ReplayFromHeaders(lookup func(name string) []byte) bool { return string(lookup(HeaderReplay)) == "1" }
+func ReplayFromHeaders(lookup func(name string) []byte) bool {
+	return string(lookup(HeaderReplay)) == "1"
+}

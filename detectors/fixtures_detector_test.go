@@ -91,10 +91,13 @@ func fixtureHBOS(t *testing.T, f *fixtures, c *fixtureCase, x Matrix) (fixtureMo
 	}
 	h := fitted(t, fixtureSpec("hbos", c.Params), x).(*HBOS)
 	for j, column := range h.cols {
-		edges := h.edges[column.edge : column.edge+column.bins+1]
+		cells, edges := h.cells[column.first:column.first+column.bins+1], []float64(nil)
+		for _, cell := range cells {
+			edges = append(edges, cell.edge)
+		}
 		sameBits(t, fmt.Sprintf("%s: edges of column %d", c.Case, j), edges, model.Edges[j])
 		for i, density := range model.Density[j] {
-			f.compare(t, "HBOS", c.Case+": density", h.logs[int(column.log)+i], -math.Log2(density+h.alpha), 1e-9, 1e-12)
+			f.compare(t, "HBOS", c.Case+": term", cells[i].term, -math.Log2(density+h.alpha), 1e-9, 1e-12)
 		}
 	}
 	return m, nil

@@ -21,20 +21,24 @@ type HBOS struct {
 	strict     bool
 
 	cols    []hbosColumn
-	edges   []float64 // All columns' edges.
-	logs    []float64 // All columns' -log2(density + alpha).
+	cells   []hbosCell // Of all columns.
 	scores  []float64
-	scratch []uint16
+	edges   []float64 // Scratch: of one column.
+	counted []uint16  // Scratch: the bin of every row in one column.
 }
 
-// hbosColumn is the histogram of one column; edges and logs start at its offsets in the slabs.
+// hbosColumn is the histogram of one column. A constant column has no bins, and no value is within its lo and hi.
 type hbosColumn struct {
-	lo, hi, inv     float64
-	outside         float64 // The term of everything beyond.
-	mean            float64 // Mean term of the training rows.
-	edge, log, bins int32
-	constant        bool // Mode fixed: lo is the value, hi the tolerance.
+	lo, hi, inv      float64
+	outside          float64 // The term of everything beyond.
+	mean             float64 // Mean term of the training rows.
+	value, tolerance float64 // Of a constant column.
+	first, bins      int32   // Of the cells.
 }
+
+// hbosCell is a bin: where it begins and what it adds to the score. After the last bin of a column follow its end, with
+// the term of the last bin, and an edge that nothing reaches.
+type hbosCell struct{ edge, term float64 }
 
 func newHBOS(p *params) (Detector, error) {
 	h := &HBOS{bins: 10}
@@ -66,7 +70,7 @@ func (h *HBOS) Fit(x Matrix, _ uint64) error {
 	if cap(h.cols) < x.Cols {
 		h.cols = make([]hbosColumn, x.Cols)
 	}
-	h.cols, h.edges, h.logs = h.cols[:x.Cols], h.edges[:0], h.logs[:0]
+	h.cols, h.cells = h.cols[:x.Cols], h.cells[:0]
 	h.scores = resize(h.scores, x.Rows)
 	clear(h.scores)
 	for j := range h.cols {
@@ -96,11 +100,9 @@ func (h *HBOS) fitColumn(x Matrix, j int) error {
 	if bins == 0 {
 		bins = optimalBins(x.Data[j:], x.Cols, lo, hi)
 	}
-	first, firstLog := len(h.edges), len(h.logs)
-	h.edges = grow(h.edges, bins+1)
-	hist, ok := newHistogram(lo, hi, h.edges[first:])
+	h.edges = resize(h.edges, bins+1)
+	hist, ok := newHistogram(lo, hi, h.edges)
 	if !ok && !h.strict && !math.IsInf(hi-lo, 0) {
-		h.edges = h.edges[:first]
 		h.fitConstant(j, lo)
 		return nil
 	}
@@ -108,29 +110,41 @@ func (h *HBOS) fitColumn(x Matrix, j int) error {
 		reason := fmt.Sprintf("ranges from %v to %v: cannot be cut into bins of equal width", lo, hi)
 		return &DataError{Detector: "hbos", Row: -1, Col: j, Reason: reason}
 	}
-	h.logs = grow(h.logs, bins)
-	logs := h.logs[firstLog:]
-	h.scratch = resize(h.scratch, x.Rows)
-	clear(logs)
-	for i := range x.Rows {
-		b := hist.bin(x.Data[i*x.Cols+j])
-		h.scratch[i] = uint16(b)
-		logs[b]++
-	}
-	worst := math.Inf(-1)
-	for b, count := range logs {
-		density := count / ((hist.edges[b+1] - hist.edges[b]) / unit) / float64(x.Rows)
-		logs[b] = -math.Log2(density + h.alpha)
-		worst = max(worst, logs[b])
-	}
-	c := &h.cols[j]
-	*c = hbosColumn{lo: hist.lo, hi: hist.hi, inv: hist.inv, edge: int32(first), log: int32(firstLog), bins: int32(bins)}
-	c.outside = worst
-	if !h.strict {
-		c.outside = -math.Log2(h.alpha)
-	}
+	h.fitCells(x, j, &hist, unit)
 	h.scoreColumn(x, j)
 	return nil
+}
+
+// fitCells counts the rows of column j, and turns the counts into terms. Densities are per unit.
+func (h *HBOS) fitCells(x Matrix, j int, hist *histogram, unit float64) {
+	bins, first := len(hist.edges)-1, len(h.cells)
+	h.cells = grow(h.cells, bins+2)
+	cells := h.cells[first:]
+	for b := range cells {
+		cells[b].term = 0
+	}
+	h.counted = resize(h.counted, x.Rows)
+	for i := range x.Rows {
+		b := hist.bin(x.Data[i*x.Cols+j])
+		h.counted[i] = uint16(b)
+		cells[b].term++
+	}
+	worst := math.Inf(-1)
+	for b := range bins {
+		density := cells[b].term / ((hist.edges[b+1] - hist.edges[b]) / unit) / float64(x.Rows)
+		cells[b] = hbosCell{edge: hist.edges[b], term: -math.Log2(density + h.alpha)}
+		worst = max(worst, cells[b].term)
+	}
+	cells[bins] = hbosCell{edge: hist.edges[bins], term: cells[bins-1].term}
+	cells[bins+1] = hbosCell{edge: math.Inf(1)}
+	if !h.strict {
+		worst = -math.Log2(h.alpha)
+	}
+	inv := hist.inv
+	if math.IsInf(inv, 1) {
+		inv = 0 // A range below 1e-307: the search starts at the first bin.
+	}
+	h.cols[j] = hbosColumn{lo: hist.lo, hi: hist.hi, inv: inv, outside: worst, first: int32(first), bins: int32(bins)}
 }
 
 // columnSpread returns the population standard deviation of column j, which ranges from lo to hi. It is computed on
@@ -158,7 +172,7 @@ func (h *HBOS) scoreColumn(x Matrix, j int) {
 		if h.strict {
 			term = h.term(c, x.Data[i*x.Cols+j])
 		} else {
-			term = h.logs[int(c.log)+int(h.scratch[i])]
+			term = h.cells[int(c.first)+int(h.counted[i])].term
 		}
 		h.scores[i] += term
 		sum += term
@@ -168,7 +182,10 @@ func (h *HBOS) scoreColumn(x Matrix, j int) {
 
 // fitConstant describes a column that has one value: 0 for it, the score of an empty bin for any other.
 func (h *HBOS) fitConstant(j int, v float64) {
-	h.cols[j] = hbosColumn{constant: true, lo: v, hi: 1e-9 * max(1, math.Abs(v)), outside: -math.Log2(h.alpha)}
+	h.cols[j] = hbosColumn{
+		lo: math.Inf(1), hi: math.Inf(-1), outside: -math.Log2(h.alpha),
+		value: v, tolerance: 1e-9 * max(1, math.Abs(v)),
+	}
 }
 
 // Score returns -Σ log2(density + alpha), in bits.
@@ -198,24 +215,38 @@ func (h *HBOS) Explain(row, parts []float64) error {
 
 // term returns -log2(density + alpha) of one value.
 func (h *HBOS) term(c *hbosColumn, v float64) float64 {
-	if v >= c.lo && v <= c.hi && !c.constant {
-		edges := h.edges[c.edge : c.edge+c.bins+1]
-		hist := histogram{lo: c.lo, hi: c.hi, inv: c.inv, edges: edges}
-		b := hist.bin(v)
-		if h.strict && b > 0 && v == edges[b] {
-			b-- // PyOD counts in [e, e') but scores in (e, e'].
-		}
-		return h.logs[int(c.log)+b]
+	if !(v >= c.lo && v <= c.hi) {
+		return h.beyond(c, v)
 	}
-	switch {
-	case c.constant && math.Abs(v-c.lo) <= c.hi:
-		return 0
-	case c.constant:
+	cells := h.cells[c.first : c.first+c.bins+2]
+	b := int((v - c.lo) * c.inv)
+	for v < cells[b].edge {
+		b--
+	}
+	for v >= cells[b+1].edge {
+		b++
+	}
+	if h.strict && b > 0 && v == cells[b].edge {
+		b-- // PyOD counts in [e, e') but scores in (e, e'].
+	}
+	return cells[b].term
+}
+
+// beyond is term for a value out of range, or of a constant column.
+func (h *HBOS) beyond(c *hbosColumn, v float64) float64 {
+	if c.bins == 0 {
+		if math.Abs(v-c.value) <= c.tolerance {
+			return 0
+		}
 		return c.outside
-	case v < c.lo && h.within(c.lo-v, h.edges[c.edge+1]-h.edges[c.edge]):
-		return h.logs[c.log]
-	case v > c.hi && h.within(v-c.hi, c.hi-h.edges[c.edge+c.bins-1]):
-		return h.logs[c.log+c.bins-1]
+	}
+	cells := h.cells[c.first : c.first+c.bins+1]
+	last := len(cells) - 2
+	switch {
+	case v < c.lo && h.within(c.lo-v, cells[1].edge-cells[0].edge):
+		return cells[0].term
+	case v > c.hi && h.within(v-c.hi, c.hi-cells[last].edge):
+		return cells[last].term
 	}
 	return c.outside
 }
@@ -225,5 +256,5 @@ func (h *HBOS) within(distance, width float64) bool { return distance <= width*h
 
 // SizeBytes returns the memory of the fitted model, training scores included.
 func (h *HBOS) SizeBytes() int {
-	return 72*cap(h.cols) + 8*(cap(h.edges)+cap(h.logs)+cap(h.scores)) + 2*cap(h.scratch)
+	return 64*cap(h.cols) + 16*cap(h.cells) + 8*(cap(h.edges)+cap(h.scores)) + 2*cap(h.counted)
 }

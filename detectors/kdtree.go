@@ -36,11 +36,23 @@ type treeNode struct {
 	column      int32
 }
 
-// treeBox is a node still to be visited, with its squared distance from the query, in total and by column.
-type treeBox struct {
-	offsets [treeColumns]float64
+// offsets are the squared distances of a query from a box, by column: 0 for columns that a tree does not have, which
+// changes no sum.
+type offsets interface {
+	[4]float64 | [treeColumns]float64
+}
+
+// treeBox is a node still to be visited, with its squared distance from the query, by column and in total.
+type treeBox[O offsets] struct {
+	offsets O
 	bound   float64
 	node    int32
+}
+
+// treeStacks are the nodes still to be visited, in either width.
+type treeStacks struct {
+	narrow []treeBox[[4]float64]
+	wide   []treeBox[[treeColumns]float64]
 }
 
 // build replaces the tree by one of the rows of x.
@@ -205,53 +217,56 @@ func (t *kdTree) value(row, column int) float64 {
 
 // search fills the list with the rows nearest to q, without the row self.
 func (t *kdTree) search(q []float64, self int32, list *nearest) {
-	var at treeBox // The node being visited.
-	at.node = 1
+	if t.cols <= 4 {
+		list.stacks.narrow = searchTree(t, q, self, list, list.stacks.narrow[:0])
+	} else {
+		list.stacks.wide = searchTree(t, q, self, list, list.stacks.wide[:0])
+	}
+}
+
+// searchTree visits the near child of every node first and keeps the far ones, with the memory of the given stack.
+func searchTree[O offsets](t *kdTree, q []float64, self int32, list *nearest, stack []treeBox[O]) []treeBox[O] {
+	var query, at O // The offsets of the node being visited.
 	for j, v := range q {
 		d := max(t.low[j]-v, v-t.high[j], 0)
-		at.offsets[j] = float64(d * d)
+		at[j], query[j] = float64(d*d), v
 	}
-	last := len(list.keys) - 1
-	stack := list.boxes[:0]
+	last, node := len(list.keys)-1, int32(1)
 	for {
-		for int(at.node) < t.leaves {
-			n := &t.nodes[at.node]
-			column := n.column & (treeColumns - 1)
-			v := q[column]
+		for int(node) < t.leaves {
+			n := &t.nodes[node]
+			column := n.column & int32(len(at)-1)
+			v := query[column]
 			// Negative where the query is beyond the face, inside the child as far as this column goes.
-			left, right := v-n.left, n.right-v
-			far := treeBox{offsets: at.offsets, node: 2*at.node + 1}
-			if left <= right {
-				at.node *= 2
-				far.offsets[column] = float64(right * right)
-				if left > 0 {
-					at.offsets[column] = float64(left * left)
-				}
-			} else {
-				far.node = 2 * at.node
-				at.node = 2*at.node + 1
-				far.offsets[column] = float64(left * left)
-				if right > 0 {
-					at.offsets[column] = float64(right * right)
-				}
+			near, far := v-n.left, n.right-v
+			node *= 2
+			other := node + 1
+			if near > far {
+				near, far = far, near
+				node, other = other, node
 			}
-			for _, o := range far.offsets[:t.cols] {
-				far.bound += o
+			beyond := at
+			beyond[column] = float64(far * far)
+			if near > 0 {
+				at[column] = float64(near * near)
 			}
-			if far.bound < list.keys[last] || far.bound == list.keys[last] && t.first[far.node] <= list.rows[last] {
-				stack = append(stack, far)
+			bound := beyond[0]
+			for j := 1; j < len(beyond); j++ {
+				bound += beyond[j]
+			}
+			if worst := list.keys[last]; bound < worst || bound == worst && t.first[other] <= list.rows[last] {
+				stack = append(stack, treeBox[O]{beyond, bound, other})
 			}
 		}
-		t.scan(int(at.node)-t.leaves, q, self, list)
+		t.scan(int(node)-t.leaves, q, self, list)
 		for {
 			if len(stack) == 0 {
-				list.boxes = stack
-				return
+				return stack
 			}
 			top := &stack[len(stack)-1]
 			stack = stack[:len(stack)-1]
-			if top.bound < list.keys[last] || top.bound == list.keys[last] && t.first[top.node] <= list.rows[last] {
-				at = *top
+			if worst := list.keys[last]; top.bound < worst || top.bound == worst && t.first[top.node] <= list.rows[last] {
+				at, node = top.offsets, top.node
 				break
 			}
 		}
@@ -263,20 +278,28 @@ func (t *kdTree) search(q []float64, self int32, list *nearest) {
 func (t *kdTree) scan(leaf int, q []float64, self int32, list *nearest) {
 	var distances [leafRows]float64
 	values := t.values[leaf*leafRows*t.cols : (leaf+1)*leafRows*t.cols]
-	for _, v := range q {
+	rest := q
+	for ; len(rest) >= 2; rest, values = rest[2:], values[2*leafRows:] {
+		columns := (*[2 * leafRows]float64)(values)
+		v, w := rest[0], rest[1]
+		for i := range distances {
+			a, b := v-columns[i], w-columns[leafRows+i]
+			distances[i] = distances[i] + float64(a*a) + float64(b*b)
+		}
+	}
+	if len(rest) > 0 {
 		column := (*[leafRows]float64)(values)
 		for i := range distances {
-			d := v - column[i]
+			d := rest[0] - column[i]
 			distances[i] += float64(d * d)
 		}
-		values = values[leafRows:]
 	}
 	worst := int64(math.Float64bits(list.keys[len(list.keys)-1]))
 	var near [leafRows]uint8
 	count := 0
-	for i, d := range distances {
+	for i := range distances {
 		near[count&(leafRows-1)] = uint8(i)
-		count += int(1 - uint64(worst-int64(math.Float64bits(d)))>>63)
+		count += int(1 - uint64(worst-int64(math.Float64bits(distances[i])))>>63)
 	}
 	rows := (*[leafRows]int32)(t.rows[leaf*leafRows:])
 	for _, i := range near[:count] {

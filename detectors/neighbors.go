@@ -11,8 +11,8 @@ type nearest struct {
 	keys []float64
 	rows []int32
 
-	boxes          []treeBox // Of kdTree.
-	approx, narrow []float32 // Of rowFilter.
+	stacks         treeStacks // Of kdTree.
+	approx, narrow []float32  // Of rowFilter.
 }
 
 // reset empties the list for k rows, in its old memory if that suffices.
@@ -30,10 +30,10 @@ func (l *nearest) offer(key float64, row int32) {
 	if key > keys[i] || key == keys[i] && row > rows[i] {
 		return
 	}
-	for ; i > 0 && keys[i-1] > key; i-- {
-		keys[i], rows[i] = keys[i-1], rows[i-1]
-	}
-	for ; i > 0 && keys[i-1] == key && rows[i-1] > row; i-- {
+	for ; i > 0 && keys[i-1] >= key; i-- {
+		if keys[i-1] == key && rows[i-1] < row {
+			break
+		}
 		keys[i], rows[i] = keys[i-1], rows[i-1]
 	}
 	keys[i], rows[i] = key, row

@@ -32,6 +32,11 @@ type anomalyFilter struct {
 // Resolve checks what spans several parameters.
 func (f *anomalyFilter) Resolve(huma.Context) []error {
 	var errs []error
+	for name, v := range map[string]float64{"min_score": f.MinScore, "max_score": f.MaxScore, "min_severity": f.MinSeverity} {
+		if math.IsNaN(v) {
+			errs = append(errs, badField("query."+name, "not a number", "NaN"))
+		}
+	}
 	if f.Cursor != "" && f.Offset > 0 {
 		errs = append(errs, badField("query.offset", "not together with cursor", f.Offset))
 	}
@@ -47,7 +52,7 @@ func (f *anomalyFilter) Resolve(huma.Context) []error {
 func (f *anomalyFilter) query(stream string) streams.AnomalyQuery {
 	q := streams.AnomalyQuery{
 		Stream: stream, Entity: f.Entity, Detector: f.Detector, Kind: f.Kind, MinScore: f.MinScore,
-		MinSeverity: f.MinSeverity, MinVotes: f.MinVotes, From: f.From, To: f.To, Sort: f.Sort,
+		MinSeverity: f.MinSeverity, MinVotes: f.MinVotes, From: clamp(f.From), To: clamp(f.To), Sort: f.Sort,
 		Limit: f.Limit, Offset: f.Offset, Cursor: f.Cursor,
 	}
 	switch {
@@ -57,6 +62,20 @@ func (f *anomalyFilter) query(stream string) streams.AnomalyQuery {
 		q.MaxScore = f.MaxScore
 	}
 	return q
+}
+
+// clamp brings a time into the range that every store can hold; no event lies beyond.
+func clamp(t time.Time) time.Time {
+	first, last := time.Date(1700, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+	switch {
+	case t.IsZero():
+		return t
+	case t.Before(first):
+		return first
+	case t.After(last):
+		return last
+	}
+	return t.UTC()
 }
 
 type listInput struct {
@@ -173,7 +192,6 @@ func (s *Server) total(ctx context.Context, q streams.AnomalyQuery, page streams
 		return int64(q.Offset + len(page.Items)), nil
 	}
 	q.Limit, q.Offset, q.Cursor, q.Sort, q.Count = 1, 0, "", "", true
-	q.From, q.To = q.From.UTC(), q.To.UTC()
 	return s.totals.get(ctx, q, func(ctx context.Context) (int64, error) {
 		counted, err := s.deps.History.Anomalies(ctx, q)
 		return counted.Total, err

@@ -57,16 +57,25 @@ func (c *cache[K, V]) get(ctx context.Context, key K, find func(context.Context)
 		}
 		row.renewing, row.ready = true, make(chan struct{})
 		c.mu.Unlock()
-		started := time.Now()
-		value, err := find(ctx)
+		return c.renew(ctx, row, find)
+	}
+}
+
+// renew finds a row's value and lets those who wait for it go on, also when find panics.
+func (c *cache[K, V]) renew(ctx context.Context, row *cached[V], find func(context.Context) (V, error)) (value V, err error) {
+	found := false
+	started := time.Now()
+	defer func() {
 		c.mu.Lock()
-		if err == nil {
+		defer c.mu.Unlock()
+		if found {
 			row.value, row.known = value, true
 			row.until = time.Now().Add(min(10*time.Since(started), maxAge))
 		}
 		row.renewing = false
 		close(row.ready)
-		c.mu.Unlock()
-		return value, err
-	}
+	}()
+	value, err = find(ctx)
+	found = err == nil
+	return value, err
 }

@@ -40,7 +40,7 @@ type eventsOutput struct {
 
 type scoreInput struct {
 	streamInput
-	Entity string `query:"entity" maxLength:"1000" doc:"Whose detector judges; empty for the stream's own."`
+	Entity string `query:"entity" maxLength:"1000" doc:"Whose detector judges, - for the stream's own; without it the event's own key field tells."`
 	Body   json.RawMessage
 }
 
@@ -88,7 +88,10 @@ func (s *Server) sendEvents(ctx context.Context, in *eventsInput) (*eventsOutput
 	records := make([]Record, len(events))
 	var missing []error
 	for i, e := range events {
-		key, ok := recordKey(e, in)
+		key, ok := in.Key, in.Key != ""
+		if !ok {
+			key, ok = recordKey(e, in.KeyField)
+		}
 		if !ok && d.Key == streams.KeyRecord {
 			missing = append(missing, badField(fmt.Sprintf("body[%d]", i), "no record key: give key or key_field", nil))
 		}
@@ -133,18 +136,15 @@ func rejected(location string, r *streams.Reject) error {
 // keyFields are the names under which producers usually send what identifies the source of an event.
 var keyFields = [...]string{"entity", "key", "host", "card", "device", "id"}
 
-// recordKey finds the record key of an event.
-func recordKey(event json.RawMessage, in *eventsInput) (string, bool) {
-	if in.Key != "" {
-		return in.Key, true
-	}
+// recordKey finds the record key of an event: in the named field, or without a name in one of keyFields.
+func recordKey(event json.RawMessage, field string) (string, bool) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(event, &fields) != nil {
 		return "", false
 	}
 	names := keyFields[:]
-	if in.KeyField != "" {
-		names = []string{in.KeyField}
+	if field != "" {
+		names = []string{field}
 	}
 	for _, name := range names {
 		raw, ok := fields[name]
@@ -163,6 +163,19 @@ func recordKey(event json.RawMessage, in *eventsInput) (string, bool) {
 	return "", false
 }
 
+// eventEntity tells whose event it is by the stream's key rule, "" for the stream's own detector.
+func eventEntity(d *streams.Definition, event json.RawMessage) string {
+	field := d.Key
+	switch d.Key {
+	case streams.KeyStream:
+		return ""
+	case streams.KeyRecord:
+		field = ""
+	}
+	entity, _ := recordKey(event, field)
+	return entity
+}
+
 func (s *Server) scoreEvent(ctx context.Context, in *scoreInput) (*scoreOutput, error) {
 	d, err := s.stream(ctx, in.Stream)
 	if err != nil {
@@ -171,7 +184,11 @@ func (s *Server) scoreEvent(ctx context.Context, in *scoreInput) (*scoreOutput, 
 	if s.deps.Scorer == nil {
 		return nil, problem(http.StatusNotImplemented, "this process does not hold the detectors")
 	}
-	score, err := s.deps.Scorer.Score(ctx, d.Name, in.Entity, in.Body)
+	entity := ownEntity(in.Entity)
+	if in.Entity == "" {
+		entity = eventEntity(d, in.Body)
+	}
+	score, err := s.deps.Scorer.Score(ctx, d.Name, entity, in.Body)
 	var reject *streams.Reject
 	switch {
 	case errors.As(err, &reject):

@@ -141,9 +141,12 @@ func (f *feed) oldest() uint64 {
 	return f.ring[f.head].seq
 }
 
-func (f *feed) wakeUp() {
+func (f *feed) wakeUp() { signal(f.wake) }
+
+// signal wakes whoever waits on a channel of capacity 1; signals that nobody has taken yet become one.
+func signal(c chan<- struct{}) {
 	select {
-	case f.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -165,9 +168,14 @@ func (f *feed) offerRollup(r streams.Rollup) {
 func (f *feed) remove(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, e := range f.ring {
-		if e.id == id {
-			e.body = nil
+	// Entries are shared with replays under way: they are replaced, never changed.
+	for _, entries := range [][]*entry{f.ring, f.pending} {
+		for i, e := range entries {
+			if e.id == id {
+				gone := *e
+				gone.body = nil
+				entries[i] = &gone
+			}
 		}
 	}
 	f.deleted = append(f.deleted, id)

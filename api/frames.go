@@ -22,6 +22,14 @@ const (
 // maxFrameItems bounds the anomalies of one frame: larger bursts are sent as several frames.
 const maxFrameItems = 500
 
+// chunk is how many anomalies of a replay are sent at once: a message of the single format holds one only.
+func (k *groupKey) chunk() int {
+	if k.format == formatSingle {
+		return maxBacklog
+	}
+	return maxFrameItems
+}
+
 // encodeAnomalies renders entries in the group's format: one message, or one for each entry in the single format.
 func (k *groupKey) encodeAnomalies(seq uint64, entries []*entry, replayed bool) [][]byte {
 	size := 200

@@ -12,6 +12,8 @@ import (
 // receiver is one live connection's way out. Its send never waits: a receiver that falls behind is cut by its owner.
 type receiver interface {
 	send(messages [][]byte)
+	// drain waits until the client has taken most of what it was sent. It reports false when the context ended first.
+	drain(ctx context.Context) bool
 	cut(reason string)
 }
 
@@ -119,6 +121,7 @@ func filterSeq[T any](s []T, keep func(T) bool) func(func(T) bool) {
 func (f *feed) heartbeat() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.flushLocked() // The cursor covers what is pending, so it must go out first.
 	fields := map[string]any{"cursor": f.cursor(nil), "time": utc(f.now())}
 	for _, g := range f.groups {
 		g.frame(frameHeartbeat, fields)

@@ -25,7 +25,7 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-// route lets paths be matched as they were escaped, so that an entity may hold a slash, and HEAD be answered like GET.
+// routePath lets paths be matched as they were escaped, so that an entity may hold a slash, and HEAD be answered like GET.
 func routePath(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -37,22 +37,6 @@ func routePath(next echo.HandlerFunc) echo.HandlerFunc {
 			clone.Method = http.MethodGet // The server drops the body: it looks at its own request.
 		}
 		c.SetRequest(&clone)
-		return next(c)
-	}
-}
-
-// unescape decodes the path parameters once; see routePath.
-func unescape(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		values := slices.Clone(c.ParamValues())
-		for i, v := range values {
-			decoded, err := url.PathUnescape(v)
-			if err != nil {
-				return problem(http.StatusBadRequest, "the path is not well escaped")
-			}
-			values[i] = decoded
-		}
-		c.SetParamValues(values...)
 		return next(c)
 	}
 }
@@ -197,9 +181,6 @@ func (s *Server) ownHost(host string) bool {
 func (s *Server) limit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		if !liveRoute(r.URL.Path) {
-			_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(s.config.RequestTimeout + 20*time.Second))
-		}
 		if !protected(r.URL.Path) {
 			return next(c)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,13 +50,8 @@ func (p *identityProvider) identify(ctx context.Context, token string) *principa
 			who.name = v
 		}
 	}
-	if names, ok := claims["streams"].([]any); ok {
-		for _, n := range names {
-			if v, ok := n.(string); ok {
-				who.streams = append(who.streams, v)
-			}
-		}
-		if len(who.streams) == 0 {
+	if scope, ok := claims["streams"]; ok {
+		if who.streams = words(scope); len(who.streams) == 0 {
 			return nil // A scope that names nothing readable allows nothing.
 		}
 	}
@@ -65,21 +61,30 @@ func (p *identityProvider) identify(ctx context.Context, token string) *principa
 	return who
 }
 
-// highest returns the rank of the best role in a claim, which is a string or a list of them.
+// highest returns the rank of the best role in a claim.
 func highest(claim any) int {
+	best := 0
+	for _, role := range words(claim) {
+		best = max(best, ranks[role])
+	}
+	return best
+}
+
+// words reads a claim that is a list of strings, or one string with spaces between.
+func words(claim any) []string {
 	switch v := claim.(type) {
 	case string:
-		return ranks[v]
+		return strings.Fields(v)
 	case []any:
-		best := 0
-		for _, role := range v {
-			if name, ok := role.(string); ok {
-				best = max(best, ranks[name])
+		var out []string
+		for _, w := range v {
+			if s, ok := w.(string); ok {
+				out = append(out, s)
 			}
 		}
-		return best
+		return out
 	}
-	return 0
+	return nil
 }
 
 func (p *identityProvider) ready(ctx context.Context) (*oidc.IDTokenVerifier, error) {

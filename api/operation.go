@@ -62,10 +62,10 @@ func (s *Server) operationRoutes() {
 		}}
 		route(s, "", op, func(ctx context.Context, _ *struct{}) (*healthOutput, error) { return s.check(ctx, parts()), nil })
 	}
-	store := Part{Name: "store", Ready: func(ctx context.Context) error { return s.deps.History.Ping(ctx) }}
+	store := Part{Name: "database", Ready: func(ctx context.Context) error { return s.deps.History.Ping(ctx) }}
 	probe("livez", "/livez", "Checking life", "Answers as long as the process does.", func() []Part { return nil })
-	probe("health", "/health", "Checking health", "Alive, and the store answers; 503 while it does not.", func() []Part { return []Part{store} })
-	probe("readyz", "/readyz", "Checking readiness", "Views have recovered, the store answers, processors run; 503 until then and while stopping.", func() []Part {
+	probe("health", "/health", "Checking health", "Alive, and the database answers; 503 while it does not.", func() []Part { return []Part{store} })
+	probe("readyz", "/readyz", "Checking readiness", "Views have recovered, the database answers, processors run; 503 until then and while stopping.", func() []Part {
 		return append([]Part{
 			{Name: "server", Ready: func(context.Context) error {
 				if !s.readyGate.Load() {

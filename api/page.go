@@ -16,6 +16,11 @@ import (
 //go:embed web
 var webFiles embed.FS
 
+// docsFiles hold Swagger UI, so that the documentation needs no other server.
+//
+//go:embed docs
+var docsFiles embed.FS
+
 // contentTypes of the files we serve; the machine's own table must not decide.
 var contentTypes = map[string]string{
 	".html":        "text/html; charset=utf-8",
@@ -31,7 +36,7 @@ var contentTypes = map[string]string{
 	".webmanifest": "application/manifest+json",
 }
 
-// pageRoutes serves the live page at the root.
+// pageRoutes serves the live page at the root and the documentation under /docs.
 func (s *Server) pageRoutes() error {
 	if err := s.files(webFiles, "web", ""); err != nil {
 		return err
@@ -42,7 +47,7 @@ func (s *Server) pageRoutes() error {
 		return fmt.Errorf("reading the page's icon: %w", err)
 	}
 	s.asset("/favicon.ico", contentTypes[".svg"], icon)
-	return nil
+	return s.files(docsFiles, "docs", "/docs")
 }
 
 // files registers one exact route for every file below root, so that no other path can be asked for; an index.html is

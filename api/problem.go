@@ -39,7 +39,8 @@ func (s *Server) fault(ctx context.Context, doing string, err error) error {
 		return problem(499, "the client went away")
 	}
 	s.log.Error(doing, "error", err, "request_id", requestID(ctx))
-	return problem(http.StatusServiceUnavailable, doing+" is not possible at the moment: try again soon")
+	return huma.ErrorWithHeaders(problem(http.StatusServiceUnavailable, doing+" is not possible at the moment: try again soon"),
+		http.Header{"Retry-After": {"1"}})
 }
 
 // errorHandler writes the errors that echo or a middleware returns as problem+json.
@@ -70,17 +71,19 @@ func (s *Server) errorHandler(err error, c echo.Context) {
 	default:
 		s.log.Error("handling a request", "error", err, "path", c.Path(), "request_id", requestID(c.Request().Context()))
 	}
+	writeProblem(c.Response(), model)
+}
+
+func writeProblem(w http.ResponseWriter, model *huma.ErrorModel) {
 	if model.Title == "" {
 		model.Title = http.StatusText(model.Status)
 	}
-	h := c.Response().Header()
+	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Del("Content-Encoding")
 	if model.Status == http.StatusServiceUnavailable || model.Status == http.StatusTooManyRequests {
 		h.Set("Retry-After", "1")
 	}
-	c.Response().WriteHeader(model.Status)
-	if c.Request().Method != http.MethodHead {
-		_ = json.NewEncoder(c.Response()).Encode(model)
-	}
+	w.WriteHeader(model.Status)
+	_ = json.NewEncoder(w).Encode(model) // net/http drops it where the request was HEAD.
 }

@@ -39,7 +39,8 @@ func (f *feed) subscribe(ctx context.Context, key groupKey, from *since, r recei
 	p := f.plan(from)
 	g, m := f.join(key, r)
 	m.replaying = true
-	joined := f.next
+	joined, base := f.next, g.seq
+	point := f.cursor(nil)
 	f.mu.Unlock()
 
 	gap := ""
@@ -47,7 +48,16 @@ func (f *feed) subscribe(ctx context.Context, key groupKey, from *since, r recei
 	if p.lookup != "" || !p.from.IsZero() {
 		rows, gap = f.missed(ctx, &p)
 	}
-	f.goLive(g, m, p, f.fromStore(rows, p, joined, key, m), gap, from)
+	entries := f.fromStore(rows, p, joined, key, m)
+	for _, e := range p.entries {
+		if key.matches(e) {
+			entries = append(entries, e)
+		}
+	}
+	if from != nil && len(entries) > 0 {
+		point = from.text // Until the replay has arrived, the client is where it was.
+	}
+	f.goLive(ctx, m, key, base, hello{mode: p.mode, cursor: point, gap: gap}, entries)
 	return func() { f.leave(g, m) }
 }
 
@@ -231,43 +241,50 @@ func (f *feed) fromStore(rows []streams.StoredAnomaly, p plan, joined uint64, ke
 	return out
 }
 
-// goLive sends hello, the replay and what was held meanwhile, in this order and without holes in the numbers.
-func (f *feed) goLive(g *group, m *member, p plan, rows []*entry, gap string, from *since) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	entries := rows
-	for _, e := range p.entries {
-		if e.body != nil && g.key.matches(e) {
-			entries = append(entries, e)
-		}
-	}
-	chunks := slices.Collect(slices.Chunk(entries, maxFrameItems))
-	held := m.held
+// hello says how a connection starts.
+type hello struct {
+	mode   string // One of the resume modes.
+	cursor string // Where the client is before the replay.
+	gap    string // Why something may be missing, "" for nothing.
+}
+
+// goLive sends hello, the replay and what was held meanwhile, in this order and without holes in the numbers: live frames
+// are numbered from base on, those of the replay end at it. It goes as fast as the client reads; nobody else waits for it.
+func (f *feed) goLive(ctx context.Context, m *member, key groupKey, base uint64, h hello, entries []*entry) {
+	chunks := slices.Collect(slices.Chunk(entries, key.chunk()))
 	frames := uint64(len(chunks))
-	if gap != "" {
+	if h.gap != "" {
 		frames++
-		p.mode = resumePartial
+		h.mode = resumePartial
 	}
-	seq := g.seq - uint64(len(held)) - frames
-	if g.key.format != formatFrames {
-		seq = 0
-	}
-	point := f.cursor(nil)
-	if from != nil && len(entries) > 0 {
-		point = from.text // Until the replay has arrived, the client is where it was.
-	}
-	m.send(g.key.encode(seq, frameHello, map[string]any{
-		"cursor": point, "resume": p.mode, "replayed": len(entries), "heartbeat_seconds": f.config.Heartbeat.Seconds(),
+	seq := base - frames
+	m.send(key.encode(seq, frameHello, map[string]any{
+		"cursor": h.cursor, "resume": h.mode, "replayed": len(entries), "heartbeat_seconds": f.config.Heartbeat.Seconds(),
 	}))
 	for _, chunk := range chunks {
 		seq++
-		m.send(g.key.encodeAnomalies(seq, chunk, true))
+		if m.send(key.encodeAnomalies(seq, chunk, true)); !m.drain(ctx) {
+			return
+		}
 	}
-	if gap != "" {
-		seq++
-		m.send(g.key.encode(seq, frameGap, map[string]any{"reason": gap}))
+	if h.gap != "" {
+		m.send(key.encode(seq+1, frameGap, map[string]any{"reason": h.gap}))
 	}
-	m.send(held)
-	m.held, m.replaying = nil, false
 	f.metrics.replayed.Add(float64(len(entries)))
+	for f.release(m) {
+		if !m.drain(ctx) {
+			return
+		}
+	}
+}
+
+// release sends some of what was held for a member, and makes it live with the last of it. It reports whether there is more.
+func (f *feed) release(m *member) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := min(len(m.held), maxBacklog)
+	m.send(m.held[:n])
+	m.held = m.held[n:]
+	m.replaying = len(m.held) > 0
+	return m.replaying
 }

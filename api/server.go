@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -78,7 +79,7 @@ func New(c Config, d Deps) (*Server, error) {
 	s.echo.IPExtractor = echo.ExtractIPDirect()
 	s.echo.HTTPErrorHandler = s.errorHandler
 	s.echo.Pre(routePath)
-	s.echo.Use(s.observe, secure, s.origins, s.authenticate, s.limit, unescape, middleware.GzipWithConfig(middleware.GzipConfig{
+	s.echo.Use(s.deadlines, s.observe, secure, s.origins, s.authenticate, s.limit, s.body, readable, middleware.GzipWithConfig(middleware.GzipConfig{
 		MinLength: 1400,
 		Skipper: func(c echo.Context) bool {
 			return liveRoute(c.Request().URL.Path) || c.Request().Method == http.MethodHead
@@ -94,6 +95,14 @@ func New(c Config, d Deps) (*Server, error) {
 	s.http = &http.Server{
 		Handler: s.echo, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 90 * time.Second, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+	}
+	if c.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		if err != nil {
+			_ = s.listener.Close()
+			return nil, fmt.Errorf("api: reading the TLS certificate and key: %w", err)
+		}
+		s.http.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
 	if c.AdminAddr != "" {
 		if s.adminL, err = net.Listen("tcp", c.AdminAddr); err != nil {
@@ -148,7 +157,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	serve(s.Addr(), func() error {
 		if s.config.TLSCert != "" {
-			return s.http.ServeTLS(s.listener, s.config.TLSCert, s.config.TLSKey)
+			return s.http.ServeTLS(s.listener, "", "")
 		}
 		return s.http.Serve(s.listener)
 	})

@@ -3,21 +3,28 @@ package api
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
 )
 
-// stream is one client of the server-sent events route.
+// eventClient is one client of the server-sent events route.
 type eventClient struct {
-	out  chan []byte
-	slow chan struct{} // Closed when the client fell behind.
-	cutc bool
+	out     chan []byte
+	room    chan struct{} // Signals that something was written.
+	slow    chan struct{} // Closed when the client fell behind.
+	cutOnce sync.Once
 }
 
-// send queues messages. It runs under the feed's lock, so only one call is active.
+// send queues messages; a client whose queue is full is cut.
 func (c *eventClient) send(messages [][]byte) {
 	for _, m := range messages {
+		select {
+		case <-c.slow:
+			return // What came after a hole would move the client's cursor beyond it.
+		default:
+		}
 		select {
 		case c.out <- m:
 		default:
@@ -27,12 +34,18 @@ func (c *eventClient) send(messages [][]byte) {
 	}
 }
 
-func (c *eventClient) cut(string) {
-	if !c.cutc {
-		c.cutc = true
-		close(c.slow)
+func (c *eventClient) drain(ctx context.Context) bool {
+	for len(c.out) > maxBacklog/2 {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-c.room:
+		}
 	}
+	return true
 }
+
+func (c *eventClient) cut(string) { c.cutOnce.Do(func() { close(c.slow) }) }
 
 // eventStream serves server-sent events until the client or the server goes.
 func (s *Server) eventStream(c echo.Context, l live) error {
@@ -48,7 +61,7 @@ func (s *Server) eventStream(c echo.Context, l live) error {
 	control := http.NewResponseController(c.Response())
 	c.Response().WriteHeader(http.StatusOK)
 
-	client := &eventClient{out: make(chan []byte, maxBacklog+256), slow: make(chan struct{})}
+	client := &eventClient{out: make(chan []byte, maxBacklog+256), room: make(chan struct{}, 1), slow: make(chan struct{})}
 	stopped := make(chan func(), 1)
 	go func() { stopped <- s.feed.subscribe(ctx, l.key, l.from, client) }()
 	defer func() { cancel(); (<-stopped)() }()
@@ -78,6 +91,7 @@ func (s *Server) eventStream(c echo.Context, l live) error {
 			if write(b) != nil {
 				return nil
 			}
+			signal(client.room)
 		}
 	}
 }

@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/gorilla/websocket"
 	"github.com/labstack/echo/v4"
 	"github.com/olahol/melody"
@@ -35,7 +37,8 @@ type sockets struct {
 type socket struct {
 	session *melody.Session
 	owner   *sockets
-	waiting atomic.Int64 // Messages queued and not yet written.
+	waiting atomic.Int64  // Messages queued and not yet written.
+	room    chan struct{} // Signals that something was written.
 	talk    atomic.Int64
 	closing atomic.Bool
 	stop    func()
@@ -57,9 +60,13 @@ func newSockets(f *feed, m *metrics, allowed func(*http.Request) bool) *sockets 
 	w.melody.Upgrader.Subprotocols = []string{subprotocol}
 	w.melody.HandleConnect(w.connect)
 	w.melody.HandleDisconnect(w.disconnect)
+	w.melody.Upgrader.Error = func(rw http.ResponseWriter, _ *http.Request, status int, _ error) {
+		writeProblem(rw, &huma.ErrorModel{Status: status, Detail: "this is no WebSocket handshake of version 13"})
+	}
 	w.melody.HandleSentMessage(func(s *melody.Session, _ []byte) {
 		if c := socketOf(s); c != nil {
 			c.waiting.Add(-1)
+			signal(c.room)
 		}
 	})
 	listen := func(s *melody.Session, _ []byte) {
@@ -91,7 +98,11 @@ func (w *sockets) serve(c echo.Context, l live) error {
 	gauge := w.metrics.clients.WithLabelValues("websocket")
 	gauge.Inc()
 	defer gauge.Dec()
-	return w.melody.HandleRequestWithKeys(c.Response(), c.Request(), map[string]any{socketKey: &l})
+	err := w.melody.HandleRequestWithKeys(c.Response(), c.Request(), map[string]any{socketKey: &l})
+	if errors.Is(err, melody.ErrClosed) {
+		return problem(http.StatusServiceUnavailable, "the server stops: connect again")
+	}
+	return err // Of a refused upgrade, which has been answered.
 }
 
 func socketOf(s *melody.Session) *socket {
@@ -105,7 +116,7 @@ func (w *sockets) connect(s *melody.Session) {
 	v, _ := s.Get(socketKey)
 	l := v.(*live)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.Request.Context()))
-	c := &socket{session: s, owner: w, done: cancel, joined: make(chan struct{})}
+	c := &socket{session: s, owner: w, done: cancel, room: make(chan struct{}, 1), joined: make(chan struct{})}
 	s.Set(socketKey, c)
 	w.running.Go(func() {
 		defer close(c.joined)
@@ -132,10 +143,22 @@ func (c *socket) send(messages [][]byte) {
 	}
 	for _, m := range messages {
 		c.waiting.Add(1)
-		if c.session.Write(m) != nil {
-			return // Closed meanwhile.
+		// A message that found no room has cut the client: what came after the hole must not reach it.
+		if c.session.Write(m) != nil || c.closing.Load() {
+			return
 		}
 	}
+}
+
+func (c *socket) drain(ctx context.Context) bool {
+	for c.waiting.Load() > maxBacklog/2 {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-c.room:
+		}
+	}
+	return true
 }
 
 func (c *socket) cut(string) {
@@ -158,8 +181,10 @@ func (c *socket) close(code int, text, reason string) {
 	})
 }
 
-// shutdown tells every client that the server goes away and waits until they are gone, at most until the context ends.
+// shutdown tells every client that the server goes away and waits until they are gone; those that are still there when the
+// context ends are dropped.
 func (w *sockets) shutdown(ctx context.Context) {
+	sessions, _ := w.melody.Sessions() // None is no error.
 	_ = w.melody.CloseWithMsg(melody.FormatCloseMessage(websocket.CloseGoingAway, "server stops: connect again with since"))
 	done := make(chan struct{})
 	go func() {
@@ -169,5 +194,9 @@ func (w *sockets) shutdown(ctx context.Context) {
 	select {
 	case <-done:
 	case <-ctx.Done():
+		for _, s := range sessions {
+			_ = s.WebsocketConnection().Close()
+		}
+		<-done
 	}
 }

@@ -90,7 +90,7 @@ func (f *fixtures) checkForest(t *testing.T, path string) {
 		f.compare(t, "IForest", fmt.Sprintf("raw score of training row %d", i), raw[i], ff.TrainRaw[i], 0, 1e-12)
 	}
 	batch := make([]float64, train.Rows)
-	d.rawAll(train, batch)
+	d.rawAll(train, batch, new(forestGrower))
 	sameBits(t, "training scores one by one and together", batch, raw)
 	for i, want := range ff.QueryRaw {
 		f.compare(t, "IForest", fmt.Sprintf("raw score of query row %d", i), d.raw(query.Row(i)), want, 0, 1e-12)

@@ -100,7 +100,7 @@ func (f *IForest) Fit(x Matrix, seed uint64) error {
 	}
 	f.psi, f.offset = p.psi, 0
 	f.scores = resize(f.scores, x.Rows)
-	f.rawAll(x, f.scores)
+	f.rawAll(x, f.scores, g)
 	if f.strict {
 		f.offset = Percentile(f.scores, 100*(1-f.contamination))
 		for i := range f.scores {
@@ -138,22 +138,12 @@ func (f *IForest) resolve(x Matrix) (forestParams, error) {
 }
 
 // raw returns 2^(-E[h]/c(psi)), ½ for trees of one row.
-func (f *IForest) raw(row []float64) float64 { return f.rawOf(f.forest.pathSum(row)) }
-
-// rawAll writes the raw score of every row of x.
-func (f *IForest) rawAll(x Matrix, scores []float64) {
-	for i := range scores {
-		scores[i] = f.raw(x.Row(i))
-	}
-}
-
-// rawOf returns the raw score for a sum of path lengths over the trees.
-func (f *IForest) rawOf(pathSum float64) float64 {
-	c := averagePath(f.psi)
+func (f *IForest) raw(row []float64) float64 {
+	sum, c := f.forest.pathSum(row), averagePath(f.psi)
 	if c == 0 {
 		return 0.5
 	}
-	return math.Exp2(-pathSum / (float64(f.forest.trees) * c))
+	return math.Exp2(-sum / (float64(f.forest.trees) * c))
 }
 
 // Score returns the raw score, in (0, 1), or in mode strict its excess over the training percentile.

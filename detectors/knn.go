@@ -52,10 +52,11 @@ func (d *KNN) Fit(x Matrix, _ uint64) error {
 	}
 	d.search.build(x)
 	d.scores = resize(d.scores, x.Rows)
-	var near nearest
+	near := d.pool.Get().(*nearest)
+	defer d.pool.Put(near)
 	for i := range d.scores {
 		near.reset(d.k)
-		d.search.search(x.Row(i), int32(i), &near)
+		d.search.search(x.Row(i), int32(i), near)
 		d.scores[i] = d.reduce(near.keys)
 	}
 	d.cols = x.Cols

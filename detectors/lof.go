@@ -28,12 +28,19 @@ type LOF struct {
 	strict bool
 
 	search neighbors
-	used   int       // Neighbours of the fitted model: k, or rows - 1.
+	used   int       // Neighbours of the fitted model: k, or rows - 1; 0 if there is none.
 	kd     []float64 // Key of the k-th neighbour of every training row.
 	lrd    []float64
 	floor  float64 // Smallest key of a reach.
 	scores []float64
-	pool   *sync.Pool // Of *nearest.
+	pool   *sync.Pool // Of *lofScratch.
+}
+
+// lofScratch is the memory of one search, and of a fit's: all neighbours of all rows.
+type lofScratch struct {
+	near nearest
+	keys []float64
+	rows []int32
 }
 
 func newLOF(p *params) (Detector, error) {
@@ -41,7 +48,7 @@ func newLOF(p *params) (Detector, error) {
 		k:      p.int("n_neighbors|neighbors|k", 20, 1, math.MaxInt32),
 		strict: p.strict(),
 		search: neighbors{metric: newMetric(p)},
-		pool:   &sync.Pool{New: func() any { return new(nearest) }},
+		pool:   &sync.Pool{New: func() any { return new(lofScratch) }},
 	}
 	return l, p.done()
 }
@@ -64,17 +71,20 @@ func (l *LOF) Fit(x Matrix, _ uint64) error {
 	n, k := x.Rows, min(l.k, x.Rows-1)
 	l.search.build(x)
 	l.kd, l.lrd, l.scores = resize(l.kd, n), resize(l.lrd, n), resize(l.scores, n)
-	keys, rows := make([]float64, n*k), make([]int32, n*k)
-	var list nearest
+	scratch := l.pool.Get().(*lofScratch)
+	defer l.pool.Put(scratch)
+	scratch.keys, scratch.rows = resize(scratch.keys, n*k), resize(scratch.rows, n*k)
+	keys, rows := scratch.keys, scratch.rows
 	for i := range n {
-		list.keys, list.rows = keys[i*k:(i+1)*k], rows[i*k:(i+1)*k]
-		list.reset(k)
-		l.search.search(x.Row(i), int32(i), &list)
-		l.kd[i] = list.keys[k-1]
+		scratch.near.reset(k)
+		l.search.search(x.Row(i), int32(i), &scratch.near)
+		copy(keys[i*k:], scratch.near.keys)
+		copy(rows[i*k:], scratch.near.rows)
+		l.kd[i] = keys[i*k+k-1]
 	}
 	l.floor = l.reachFloor()
 	for i := range n {
-		l.lrd[i] = l.density(nearest{keys: keys[i*k : (i+1)*k], rows: rows[i*k : (i+1)*k]})
+		l.lrd[i] = l.density(keys[i*k:(i+1)*k], rows[i*k:(i+1)*k])
 	}
 	for i := range n {
 		l.scores[i] = l.factor(rows[i*k:(i+1)*k], l.lrd[i])
@@ -97,12 +107,12 @@ func (l *LOF) reachFloor() float64 {
 
 // density returns the local reachability density of a row with these neighbours. The greater of two keys is the key of
 // the greater distance, so one root per neighbour is enough.
-func (l *LOF) density(near nearest) float64 {
+func (l *LOF) density(keys []float64, rows []int32) float64 {
 	var sum float64
-	for i, row := range near.rows {
-		sum += l.search.metric.root(max(near.keys[i], l.kd[row], l.floor))
+	for i, row := range rows {
+		sum += l.search.metric.root(max(keys[i], l.kd[row], l.floor))
 	}
-	return 1 / (sum/float64(len(near.rows)) + 1e-10)
+	return 1 / (sum/float64(len(rows)) + 1e-10)
 }
 
 // factor returns the mean density of these neighbours relative to that of the row.
@@ -127,11 +137,12 @@ func (l *LOF) Score(row []float64) (float64, error) {
 	if err := l.check(row); err != nil {
 		return 0, err
 	}
-	near := l.pool.Get().(*nearest)
+	scratch := l.pool.Get().(*lofScratch)
+	near := &scratch.near
 	near.reset(l.used)
 	l.search.search(row, -1, near)
-	score := l.factor(near.rows, l.density(*near))
-	l.pool.Put(near)
+	score := l.factor(near.rows, l.density(near.keys, near.rows))
+	l.pool.Put(scratch)
 	return score, nil
 }
 
@@ -151,11 +162,11 @@ func (l *LOF) Explain(row, parts []float64) error {
 	if err := checkParts("lof", len(row), row, parts); err != nil {
 		return err
 	}
-	near := l.pool.Get().(*nearest)
-	near.reset(l.used)
-	l.search.search(row, -1, near)
-	l.search.explain(row, near.rows, parts)
-	l.pool.Put(near)
+	scratch := l.pool.Get().(*lofScratch)
+	scratch.near.reset(l.used)
+	l.search.search(row, -1, &scratch.near)
+	l.search.explain(row, scratch.near.rows, parts)
+	l.pool.Put(scratch)
 	return nil
 }
 

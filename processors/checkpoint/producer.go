@@ -1,0 +1,163 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"hash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+)
+
+// producer is a goka.Producer that can also write to a given partition. goka places a snapshot by the hash of its key, but it
+// belongs to the partition its events came from, whatever hash their producer used.
+type producer struct {
+	inner sarama.AsyncProducer
+	wg    sync.WaitGroup
+
+	mu     sync.RWMutex // Held for writing to close: nothing may be sent afterwards.
+	closed bool
+	broken atomic.Pointer[error] // The first error: what follows it must not overtake it.
+}
+
+// errProducerClosed is the result of a write after the end.
+var errProducerClosed = errors.New("the producer is closed")
+
+// sent travels with a record to its acknowledgement.
+type sent struct {
+	partition int32 // Where to write; -1 leaves it to the hash of the key.
+	finish    func(*sarama.ProducerMessage, error)
+}
+
+// newProducer starts a producer with a copy of the configuration.
+func newProducer(brokers []string, config sarama.Config, hasher func() hash.Hash32) (*producer, error) {
+	config.Producer.Partitioner = func(topic string) sarama.Partitioner {
+		return placer{sarama.NewCustomHashPartitioner(hasher)(topic)}
+	}
+	inner, err := sarama.NewAsyncProducer(brokers, &config)
+	if err != nil {
+		return nil, fmt.Errorf("starting a producer on %v: %w", brokers, err)
+	}
+	p := &producer{inner: inner}
+	p.wg.Go(func() {
+		for m := range inner.Successes() {
+			m.Metadata.(*sent).finish(m, nil)
+		}
+	})
+	p.wg.Go(func() {
+		for e := range inner.Errors() {
+			p.broken.CompareAndSwap(nil, &e.Err)
+			e.Msg.Metadata.(*sent).finish(nil, e)
+		}
+	})
+	return p, nil
+}
+
+// Emit implements goka.Producer.
+func (p *producer) Emit(topic, key string, value []byte) *goka.Promise {
+	return p.EmitWithHeaders(topic, key, value, nil)
+}
+
+// EmitWithHeaders implements goka.Producer.
+func (p *producer) EmitWithHeaders(topic, key string, value []byte, headers goka.Headers) *goka.Promise {
+	promise, finish := goka.NewPromiseWithFinisher()
+	p.send(&sarama.ProducerMessage{Topic: topic, Key: sarama.StringEncoder(key), Value: encoder(value), Headers: headers.ToSarama()},
+		-1, func(m *sarama.ProducerMessage, err error) { finish(m, err) })
+	return promise
+}
+
+// write writes records to one partition, in order, and calls done once when all are acknowledged or one failed.
+func (p *producer) write(topic string, partition int32, writes []write, done func(error)) {
+	var (
+		mu    sync.Mutex
+		open  = len(writes)
+		first error
+	)
+	finish := func(_ *sarama.ProducerMessage, err error) {
+		mu.Lock()
+		if err != nil && first == nil {
+			first = err
+		}
+		open--
+		last := open == 0
+		mu.Unlock()
+		if last {
+			done(first)
+		}
+	}
+	for _, w := range writes {
+		m := &sarama.ProducerMessage{Topic: topic, Key: sarama.StringEncoder(w.key), Value: encoder(w.value)}
+		if w.chunk {
+			m.Headers = []sarama.RecordHeader{{Key: []byte(headerChunk), Value: []byte("1")}}
+		}
+		p.send(m, partition, finish)
+	}
+}
+
+func (p *producer) send(m *sarama.ProducerMessage, partition int32, finish func(*sarama.ProducerMessage, error)) {
+	m.Metadata = &sent{partition: partition, finish: finish}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	broken := p.broken.Load()
+	switch {
+	case p.closed:
+		finish(nil, errProducerClosed)
+	case broken != nil:
+		finish(nil, fmt.Errorf("a record before was not written: %w", *broken))
+	default:
+		p.inner.Input() <- m
+	}
+}
+
+// Close ends the producer and waits, up to a minute, until every record is acknowledged or given up.
+func (p *producer) Close() error {
+	p.mu.Lock()
+	closed := p.closed
+	p.closed = true
+	p.mu.Unlock()
+	if closed {
+		return nil
+	}
+	p.inner.AsyncClose()
+	done := make(chan struct{})
+	go func() {
+		p.wg.Wait()
+		close(done)
+	}()
+	timeout := time.NewTimer(time.Minute)
+	defer timeout.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-timeout.C:
+		return errors.New("closing the producer: records are still not acknowledged after a minute")
+	}
+}
+
+// encoder passes a value through; nil stays a tombstone.
+func encoder(value []byte) sarama.Encoder {
+	if value == nil {
+		return nil
+	}
+	return sarama.ByteEncoder(value)
+}
+
+// placer places a record where it was sent to, and by its key otherwise.
+type placer struct{ sarama.Partitioner }
+
+// Partition implements sarama.Partitioner.
+func (p placer) Partition(m *sarama.ProducerMessage, n int32) (int32, error) {
+	if s, ok := m.Metadata.(*sent); ok && s.partition >= 0 {
+		return s.partition, nil
+	}
+	return p.Partitioner.Partition(m, n)
+}
+
+// RequiresConsistency makes sarama count partitions without a leader too, so that keys keep their places.
+func (p placer) RequiresConsistency() bool { return true }
+
+// MessageRequiresConsistency says the same of every record.
+func (p placer) MessageRequiresConsistency(*sarama.ProducerMessage) bool { return true }

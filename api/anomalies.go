@@ -11,8 +11,8 @@ import (
 	"anomalystream/streams"
 )
 
-// anomalyFilter holds the query parameters of an anomaly list.
-type anomalyFilter struct {
+// AnomalyFilter holds the query parameters of an anomaly list.
+type AnomalyFilter struct {
 	Limit       int       `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"Rows of a page."`
 	Offset      int       `query:"offset" minimum:"0" maximum:"10000000" doc:"Rows to skip; not together with cursor. Far pages are slow: use cursor."`
 	Cursor      string    `query:"cursor" maxLength:"1000" doc:"next_cursor of the page before."`
@@ -30,7 +30,7 @@ type anomalyFilter struct {
 }
 
 // Resolve checks what spans several parameters.
-func (f *anomalyFilter) Resolve(huma.Context) []error {
+func (f *AnomalyFilter) Resolve(huma.Context) []error {
 	var errs []error
 	for name, v := range map[string]float64{"min_score": f.MinScore, "max_score": f.MaxScore, "min_severity": f.MinSeverity} {
 		if math.IsNaN(v) {
@@ -40,7 +40,7 @@ func (f *anomalyFilter) Resolve(huma.Context) []error {
 	if f.Cursor != "" && f.Offset > 0 {
 		errs = append(errs, badField("query.offset", "not together with cursor", f.Offset))
 	}
-	if f.MaxScore < f.MinScore {
+	if f.MaxScore < f.MinScore && f.MinScore <= 1 {
 		errs = append(errs, badField("query.max_score", "below min_score", f.MaxScore))
 	}
 	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
@@ -49,7 +49,7 @@ func (f *anomalyFilter) Resolve(huma.Context) []error {
 	return errs
 }
 
-func (f *anomalyFilter) query(stream string) streams.AnomalyQuery {
+func (f *AnomalyFilter) query(stream string) streams.AnomalyQuery {
 	q := streams.AnomalyQuery{
 		Stream: stream, Entity: f.Entity, Detector: f.Detector, Kind: f.Kind, MinScore: f.MinScore,
 		MinSeverity: f.MinSeverity, MinVotes: f.MinVotes, From: clamp(f.From), To: clamp(f.To), Sort: f.Sort,
@@ -64,28 +64,27 @@ func (f *anomalyFilter) query(stream string) streams.AnomalyQuery {
 	return q
 }
 
-// clamp brings a time into the range that every store can hold; no event lies beyond.
+// clamp brings a time into the range of event times, which every store can hold.
 func clamp(t time.Time) time.Time {
-	first, last := time.Date(1700, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 	switch {
 	case t.IsZero():
 		return t
-	case t.Before(first):
-		return first
-	case t.After(last):
-		return last
+	case t.Before(streams.MinTime):
+		return streams.MinTime
+	case t.After(streams.MaxTime):
+		return streams.MaxTime
 	}
 	return t.UTC()
 }
 
 type listInput struct {
 	Stream string `query:"stream" maxLength:"250" doc:"Only this stream."`
-	anomalyFilter
+	AnomalyFilter
 }
 
 type streamListInput struct {
 	Stream string `path:"stream" maxLength:"250" doc:"Name of the stream."`
-	anomalyFilter
+	AnomalyFilter
 }
 
 // anomalyList is one page of anomalies.
@@ -110,13 +109,13 @@ func (s *Server) anomalyRoutes() {
 		OperationID: "list-anomalies", Method: http.MethodGet, Path: "/api/anomalies", Tags: []string{tagAnomalies},
 		Summary: "Listing anomalies", Description: "Anomalies of all streams, newest first.",
 	}, func(ctx context.Context, in *listInput) (*anomalyListOutput, error) {
-		return s.listAnomalies(ctx, in.Stream, &in.anomalyFilter)
+		return s.listAnomalies(ctx, in.Stream, &in.AnomalyFilter)
 	})
 	route(s, RoleRead, huma.Operation{
 		OperationID: "list-stream-anomalies", Method: http.MethodGet, Path: "/api/anomalies/stream/{stream}", Tags: []string{tagAnomalies},
 		Summary: "Listing a stream's anomalies", Description: "Anomalies of one stream, newest first.",
 	}, func(ctx context.Context, in *streamListInput) (*anomalyListOutput, error) {
-		return s.listAnomalies(ctx, in.Stream, &in.anomalyFilter)
+		return s.listAnomalies(ctx, in.Stream, &in.AnomalyFilter)
 	})
 	route(s, RoleRead, huma.Operation{
 		OperationID: "get-anomaly", Method: http.MethodGet, Path: "/api/anomalies/{id}", Tags: []string{tagAnomalies},
@@ -154,7 +153,7 @@ func (s *Server) readAnomaly(ctx context.Context, id string) (streams.StoredAnom
 	return a, err
 }
 
-func (s *Server) listAnomalies(ctx context.Context, stream string, f *anomalyFilter) (*anomalyListOutput, error) {
+func (s *Server) listAnomalies(ctx context.Context, stream string, f *AnomalyFilter) (*anomalyListOutput, error) {
 	who := whoOf(ctx)
 	switch {
 	case stream != "" && !who.sees(stream):

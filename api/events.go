@@ -17,7 +17,7 @@ import (
 const maxEvents = 10000
 
 type eventsInput struct {
-	streamInput
+	StreamInput
 	Key      string `query:"key" maxLength:"1000" doc:"Record key of every event: the entity, where the stream's key is record."`
 	KeyField string `query:"key_field" maxLength:"250" doc:"Field of each event to take the record key from."`
 	Body     json.RawMessage
@@ -39,7 +39,7 @@ type eventsOutput struct {
 }
 
 type scoreInput struct {
-	streamInput
+	StreamInput
 	Entity string `query:"entity" maxLength:"1000" doc:"Whose detector judges, - for the stream's own; without it the event's own key field tells."`
 	Body   json.RawMessage
 }

@@ -26,9 +26,8 @@ func requestID(ctx context.Context) string {
 }
 
 // routePath lets paths be matched as they were escaped, so that an entity may hold a slash, and HEAD be answered like GET.
-func routePath(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
+func routePath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		u := *r.URL
 		u.RawPath = u.EscapedPath()
 		clone := *r
@@ -36,9 +35,8 @@ func routePath(next echo.HandlerFunc) echo.HandlerFunc {
 		if r.Method == http.MethodHead {
 			clone.Method = http.MethodGet // The server drops the body: it looks at its own request.
 		}
-		c.SetRequest(&clone)
-		return next(c)
-	}
+		next.ServeHTTP(w, &clone)
+	})
 }
 
 // observe gives the request an id, logs and measures it, and turns a panic into a 500.

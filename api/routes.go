@@ -2,9 +2,7 @@ package api
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
@@ -75,23 +73,8 @@ func (s *Server) routes() error {
 	if err := s.pageRoutes(); err != nil {
 		return err
 	}
-	// Lists are never null; what the library's reflection cannot know is put right here.
-	for _, schema := range s.huma.OpenAPI().Components.Schemas.Map() {
-		notNull(schema)
-	}
+	correctSchemas(s.huma.OpenAPI().Components.Schemas)
 	return nil
-}
-
-func notNull(schema *huma.Schema) {
-	if schema.Type == huma.TypeArray {
-		schema.Nullable = false
-		if schema.Items != nil {
-			notNull(schema.Items)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
-		notNull(schema.Properties[name])
-	}
 }
 
 // stream returns the definition of a configured stream that the caller may see.

@@ -78,12 +78,9 @@ func New(c Config, d Deps) (*Server, error) {
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.IPExtractor = echo.ExtractIPDirect()
 	s.echo.HTTPErrorHandler = s.errorHandler
-	s.echo.Pre(routePath)
 	s.echo.Use(s.deadlines, s.observe, secure, s.origins, s.authenticate, s.limit, s.body, readable, middleware.GzipWithConfig(middleware.GzipConfig{
 		MinLength: 1400,
-		Skipper: func(c echo.Context) bool {
-			return liveRoute(c.Request().URL.Path) || c.Request().Method == http.MethodHead
-		},
+		Skipper:   func(c echo.Context) bool { return liveRoute(c.Request().URL.Path) },
 	}))
 	err := s.routes()
 	if err != nil {
@@ -93,7 +90,7 @@ func New(c Config, d Deps) (*Server, error) {
 		return nil, fmt.Errorf("api: listening on %s: %w", c.Addr, err)
 	}
 	s.http = &http.Server{
-		Handler: s.echo, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 90 * time.Second, MaxHeaderBytes: 64 << 10,
+		Handler: routePath(s.echo), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 90 * time.Second, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}
 	if c.TLSCert != "" {

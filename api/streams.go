@@ -32,8 +32,9 @@ type warmUp struct {
 	ReadyIn *float64 `json:"ready_in_seconds" doc:"Until that detector is ready; null when unknown or when none warms up."`
 }
 
-// summary is what the detectors of a stream say together.
-type summary struct {
+// Summary is what the detectors of a stream say together. Like all types that are embedded in a body or an input it is
+// exported, or the framework would not see its fields.
+type Summary struct {
 	Phase        string               `json:"phase" enum:"waiting,warm-up,partly,ready,degraded"`
 	Seen         int64                `json:"seen" doc:"Events applied."`
 	Scored       int64                `json:"scored" doc:"Events with a score."`
@@ -47,8 +48,8 @@ type summary struct {
 	WarmUp       warmUp               `json:"warm_up"`
 }
 
-func summarise(statuses []streams.DetectorStatus) summary {
-	var out summary
+func summarise(statuses []streams.DetectorStatus) Summary {
+	var out Summary
 	var meanSum, realised, realisedWeight float64
 	var meanWeight int64
 	for i := range statuses {
@@ -130,7 +131,7 @@ type streamOut struct {
 	WarmUp        int          `json:"warmup" doc:"Events before the first score."`
 	Refit         int          `json:"refit" doc:"Events between fits."`
 	Window        int          `json:"window" doc:"Training rows."`
-	Status        summary      `json:"status"`
+	Status        Summary      `json:"status"`
 }
 
 func (s *Server) streamOut(d *streams.Definition) streamOut {
@@ -165,19 +166,20 @@ type streamsOutput struct {
 
 type streamOutput struct{ Body streamOut }
 
-type streamInput struct {
+// StreamInput names a stream in the path.
+type StreamInput struct {
 	Stream string `path:"stream" maxLength:"250" doc:"Name of the stream."`
 }
 
 type patchInput struct {
-	streamInput
+	StreamInput
 	Body struct {
 		RequestedRate float64 `json:"requested_rate" exclusiveMinimum:"0" exclusiveMaximum:"0.5" doc:"False-alarm rate to ask for."`
 	}
 }
 
 type detectorsInput struct {
-	streamInput
+	StreamInput
 	Phase  string `query:"phase" enum:"warm-up,ready,degraded" doc:"Only detectors in this phase."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Offset int    `query:"offset" minimum:"0" maximum:"10000000"`
@@ -193,14 +195,14 @@ type detectorsOutput struct {
 }
 
 type detectorInput struct {
-	streamInput
+	StreamInput
 	Entity string `path:"entity" maxLength:"1000" doc:"Entity, URL-encoded; - is the stream's own detector."`
 }
 
 type detectorOutput struct{ Body streams.DetectorStatus }
 
 type seriesInput struct {
-	streamInput
+	StreamInput
 	Entity  string `query:"entity" maxLength:"1000" doc:"Only this entity; - is the stream's own detector. Without it all entities together."`
 	Minutes int    `query:"minutes" minimum:"1" maximum:"1440" default:"60" doc:"How far back."`
 }
@@ -229,7 +231,7 @@ type streamStats struct {
 	Rate             *float64 `json:"rate" doc:"Share of the scored events that were flagged; null before any."`
 	MeanAnomalyScore *float64 `json:"mean_anomaly_score" doc:"Mean score of the stored anomalies."`
 	RequestedRate    float64  `json:"requested_rate"`
-	summary
+	Summary
 }
 
 func (s *Server) streamRoutes() {
@@ -248,7 +250,7 @@ func (s *Server) streamRoutes() {
 			return out, nil
 		})
 	route(s, RoleRead, get("get-stream", "/api/streams/{stream}", "Reading a stream", "Configuration and status of one stream."),
-		func(ctx context.Context, in *streamInput) (*streamOutput, error) {
+		func(ctx context.Context, in *StreamInput) (*streamOutput, error) {
 			d, err := s.stream(ctx, in.Stream)
 			if err != nil {
 				return nil, err
@@ -361,7 +363,7 @@ func (s *Server) readStats(ctx context.Context, _ *struct{}) (*statsOutput, erro
 		if !whoOf(ctx).sees(d.Name) {
 			continue
 		}
-		row := streamStats{Stream: d.Name, RequestedRate: s.requested(d), summary: summarise(s.deps.Statuses.List(d.Name))}
+		row := streamStats{Stream: d.Name, RequestedRate: s.requested(d), Summary: summarise(s.deps.Statuses.List(d.Name))}
 		if row.Scored > 0 {
 			rate := float64(row.Flagged) / float64(row.Scored)
 			row.Rate = &rate

@@ -1,0 +1,473 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"anomalystream/streams"
+)
+
+// seeded serves ten anomalies of server_metrics and two of transactions.
+func seeded(t *testing.T) *rig {
+	t.Helper()
+	r := serve(t, nil)
+	for i := range int64(10) {
+		r.history.add(anomaly("server_metrics", fmt.Sprintf("web-%d", i%3), i, 0.6+float64(i)*0.04), t0.Add(time.Minute))
+	}
+	for i := range int64(2) {
+		r.history.add(anomaly("transactions", "card/7", 100+i, 0.7), t0.Add(time.Minute))
+	}
+	return r
+}
+
+type page struct {
+	Items      []streams.StoredAnomaly `json:"items"`
+	Total      *int64                  `json:"total"`
+	Limit      int                     `json:"limit"`
+	Offset     int                     `json:"offset"`
+	NextCursor *string                 `json:"next_cursor"`
+}
+
+func ids(items []streams.StoredAnomaly) []string {
+	out := make([]string, len(items))
+	for i, a := range items {
+		out[i] = a.ID
+	}
+	return out
+}
+
+// TestAnomalyShape pins the JSON that clients rely on.
+func TestAnomalyShape(t *testing.T) {
+	t.Parallel()
+	r := seeded(t)
+	var got map[string]any
+	r.call(200, "GET", "/api/anomalies/server_metrics-0-3", "").decode(t, &got)
+	want := map[string]any{
+		"id": "server_metrics-0-3", "stream": "server_metrics", "entity": "web-0", "timestamp": "2026-01-02T03:04:08Z", "kind": "model",
+		"score": 0.72, "severity": 7.199999999999999, "alert_score": 0.72, "features": map[string]any{"cpu": 99.5}, "votes": 2.0, "voters": 3.0, "needed": 2.0,
+		"detectors": []any{
+			map[string]any{"name": "iforest", "raw": 0.7, "score": 0.72, "vote": true},
+			map[string]any{"name": "lof", "raw": 3.0, "score": 0.2, "vote": false},
+		},
+		"explanation": map[string]any{
+			"sentence":       "cpu is far above normal",
+			"contributions":  []any{map[string]any{"feature": "cpu", "share": 1.0, "value": 99.5, "expected": 0.0, "deviation": 0.0}},
+			"requested_rate": 0.0, "threshold": 0.0, "statistic": 0.0, "generation": 0.0, "trained_rows": 0.0,
+			"trained_from": "0001-01-01T00:00:00Z", "trained_to": "0001-01-01T00:00:00Z",
+		},
+		"source":     map[string]any{"topic": "server_metrics", "partition": 0.0, "offset": 3.0},
+		"created_at": "2026-01-02T03:05:05Z",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestListFilters(t *testing.T) {
+	t.Parallel()
+	r := seeded(t)
+	for _, c := range []struct {
+		path string
+		want string // Offsets.
+	}{
+		{"/api/anomalies?stream=server_metrics", "9 8 7 6 5 4 3 2 1 0"},
+		{"/api/anomalies/stream/server_metrics?limit=3", "9 8 7"},
+		{"/api/anomalies/stream/nothing", ""},
+		{"/api/anomalies?limit=2&offset=11", "0"},
+		{"/api/anomalies?sort=oldest&limit=2", "0 1"},
+		{"/api/anomalies?sort=score&limit=2", "9 8"},
+		{"/api/anomalies?sort=severity&limit=2", "9 8"},
+		{"/api/anomalies?min_score=0.9&sort=oldest", "8 9"},
+		{"/api/anomalies?max_score=0.65&sort=oldest", "0 1"},
+		{"/api/anomalies?max_score=0", ""},
+		{"/api/anomalies?min_severity=9.5", "9"},
+		{"/api/anomalies?entity=card%2F7&sort=oldest", "100 101"},
+		{"/api/anomalies?entity=web-1&sort=oldest", "1 4 7"},
+		{"/api/anomalies?detector=iforest&limit=1", "101"},
+		{"/api/anomalies?detector=lof", ""},
+		{"/api/anomalies?kind=rule", ""},
+		{"/api/anomalies?min_votes=3", ""},
+		{"/api/anomalies?from=2026-01-02T03:04:12Z&to=2026-01-02T03:04:14Z", "8 7"},
+		{"/api/anomalies?from=2026-01-02T04:04:12%2B01:00&to=2026-01-02T03:04:14Z", "8 7"},
+		{"/api/anomalies?from=0001-01-02T00:00:00Z&to=9999-12-31T00:00:00Z&limit=1", "101"},
+		{"/api/anomalies?stream=%27%3B%20DROP%20TABLE%20anomalies%3B--", ""},
+	} {
+		var got page
+		r.call(200, "GET", c.path, "").decode(t, &got)
+		var offsets []string
+		for _, a := range got.Items {
+			offsets = append(offsets, fmt.Sprint(a.Source.Offset))
+		}
+		if strings.Join(offsets, " ") != c.want {
+			t.Errorf("%s: got %v, want %s", c.path, offsets, c.want)
+		}
+	}
+}
+
+// TestPaging walks by cursor and by offset: both see every row once, in one order, and tell the same total.
+func TestPaging(t *testing.T) {
+	t.Parallel()
+	r := seeded(t)
+	var all page
+	r.call(200, "GET", "/api/anomalies?limit=1000", "").decode(t, &all)
+	if *all.Total != 12 || all.NextCursor != nil || all.Limit != 1000 {
+		t.Fatalf("got total %d, cursor %v, limit %d", *all.Total, all.NextCursor, all.Limit)
+	}
+	var byCursor, byOffset []string
+	for cursor := ""; ; {
+		var p page
+		r.call(200, "GET", "/api/anomalies?limit=5&cursor="+url.QueryEscape(cursor), "").decode(t, &p)
+		if *p.Total != 12 {
+			t.Errorf("total: got %d, want 12", *p.Total)
+		}
+		byCursor = append(byCursor, ids(p.Items)...)
+		if p.NextCursor == nil {
+			break
+		}
+		cursor = *p.NextCursor
+	}
+	for offset := 0; offset < 15; offset += 5 {
+		var p page
+		r.call(200, "GET", fmt.Sprintf("/api/anomalies?limit=5&offset=%d&count=false", offset), "").decode(t, &p)
+		if p.Total != nil {
+			t.Errorf("total without count: got %d", *p.Total)
+		}
+		byOffset = append(byOffset, ids(p.Items)...)
+	}
+	if diff := cmp.Diff(ids(all.Items), byCursor); diff != "" {
+		t.Error("by cursor:", diff)
+	}
+	if diff := cmp.Diff(ids(all.Items), byOffset); diff != "" {
+		t.Error("by offset:", diff)
+	}
+}
+
+// TestBadInput sends what no handler may see. Every bad field must be named.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	r := seeded(t)
+	for _, c := range []struct {
+		status             int
+		method, path, body string
+		fields             string
+	}{
+		{422, "GET", "/api/anomalies?limit=0&min_score=2&sort=up&from=yesterday", "", "query.from query.limit query.min_score query.sort"},
+		{422, "GET", "/api/anomalies?limit=1001", "", "query.limit"},
+		{422, "GET", "/api/anomalies?limit=ten", "", "query.limit"},
+		{422, "GET", "/api/anomalies?offset=-1", "", "query.offset"},
+		{422, "GET", "/api/anomalies?min_score=NaN", "", "query.min_score"},
+		{422, "GET", "/api/anomalies?min_scor=0.9", "", "query.min_scor"},
+		{422, "GET", "/api/anomalies?cursor=x&offset=1", "", "query.offset"},
+		{422, "GET", "/api/anomalies?cursor=x", "", "query.cursor"},
+		{422, "GET", "/api/anomalies?min_score=0.9&max_score=0.7", "", "query.max_score"},
+		{422, "GET", "/api/anomalies?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "", "query.to"},
+		{422, "GET", "/api/anomalies?entity=a%00b", "", "query.entity"},
+		{422, "GET", "/api/anomalies?entity=%ff", "", "query.entity"},
+		{400, "GET", "/api/anomalies?entity=%zz", "", ""},
+		{422, "GET", "/api/anomalies/%00", "", "path.id"},
+		{404, "GET", "/api/anomalies/nothing-0-1", "", ""},
+		{404, "GET", "/api/anomalies/server_metrics-0-3%20OR%201=1", "", ""},
+		{404, "DELETE", "/api/anomalies/nothing-0-1", "", ""},
+		{404, "GET", "/api/anomalies/..%2f..%2fetc%2fpasswd", "", ""},
+		{404, "GET", "/web/index.html", "", ""},
+		{404, "GET", "/docs/../page.go", "", ""},
+		{404, "GET", "/nothing", "", ""},
+		{404, "GET", "/api/nothing", "", ""},
+		{405, "PUT", "/api/anomalies", "{}", ""},
+		{405, "POST", "/health", "{}", ""},
+		{405, "DELETE", "/api/stats", "", ""},
+		{404, "GET", "/api/streams/nothing", "", ""},
+		{404, "GET", "/api/streams/server_metrics/detectors/nobody", "", ""},
+		{422, "PATCH", "/api/streams/server_metrics", `{"requested_rate":0.5}`, "body.requested_rate"},
+		{422, "PATCH", "/api/streams/server_metrics", `{"requested_rate":"high"}`, "body.requested_rate"},
+		{422, "PATCH", "/api/streams/server_metrics", `{"requested_rate":0.1,"name":"x"}`, "body.name"},
+		{422, "PATCH", "/api/streams/server_metrics", `{}`, "body"},
+		{400, "PATCH", "/api/streams/server_metrics", `{"requested_rate":`, "body"},
+		{404, "PATCH", "/api/streams/nothing", `{"requested_rate":0.1}`, ""},
+		{422, "POST", "/api/streams/server_metrics/events", `[]`, "body"},
+		{422, "POST", "/api/streams/server_metrics/events", `7`, "body"},
+		{422, "POST", "/api/streams/server_metrics/events", `[{"host":"a"}]`, "body[0].cpu"},
+		{422, "POST", "/api/streams/transactions/events", `{"cpu":1}`, "body[0]"},
+		{422, "POST", "/api/streams/transactions/events?key=a&key_field=b", `{"cpu":1}`, "query.key_field"},
+		{422, "POST", "/api/streams/server_metrics/score", `{"host":"web-1"}`, "body.cpu"},
+		{404, "POST", "/api/streams/server_metrics/score", `{"host":"web-2","cpu":1}`, ""},
+		{426, "GET", "/ws/alerts", "", ""},
+		{422, "GET", "/ws/alerts?min_score=2&stream=nope&foo=1", "", "query.foo query.min_score query.stream"},
+		{422, "GET", "/api/alerts?since=yesterday&include=all&batch=false", "", "query.batch query.include query.since"},
+	} {
+		a := r.call(c.status, c.method, c.path, c.body)
+		var p struct {
+			Errors []struct {
+				Location string `json:"location"`
+			} `json:"errors"`
+		}
+		a.decode(t, &p)
+		var fields []string
+		for _, e := range p.Errors {
+			fields = append(fields, e.Location)
+		}
+		slices.Sort(fields)
+		if got := strings.Join(fields, " "); got != c.fields {
+			t.Errorf("%s %s %s: got fields %q, want %q", c.method, c.path, c.body, got, c.fields)
+		}
+	}
+}
+
+// TestStoreTrouble: a store that is away or panics is told as such, without its words.
+func TestStoreTrouble(t *testing.T) {
+	t.Parallel()
+	r := seeded(t)
+	r.history.fail(errStore)
+	for _, path := range []string{"/api/anomalies", "/api/anomalies/server_metrics-0-3", "/api/stats", "/api/streams/server_metrics/series"} {
+		if got := r.call(503, "GET", path, "").Header.Get("Retry-After"); got != "1" {
+			t.Errorf("%s: Retry-After: got %q, want 1", path, got)
+		}
+	}
+	if !strings.Contains(r.log.String(), "password authentication failed") {
+		t.Error("the log does not hold the cause")
+	}
+	r.history.fail(nil)
+	r.history.mu.Lock()
+	r.history.panics = true
+	r.history.mu.Unlock()
+	r.call(500, "GET", "/api/anomalies", "")
+	r.call(200, "GET", "/api/anomalies/server_metrics-0-3", "")
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	var partErr error
+	r := serve(t, func(c *Config, d *Deps) {
+		c.Version = "1.2.3"
+		d.Health = []Part{{Name: "processor server_metrics", Ready: func(context.Context) error { return partErr }}}
+	})
+	type health struct {
+		Status  string `json:"status"`
+		Version string `json:"version"`
+		Parts   []struct{ Name, Status string }
+	}
+	var got health
+	r.call(200, "GET", "/health", "").decode(t, &got)
+	if got.Status != "ok" || got.Version != "1.2.3" || len(got.Parts) != 1 || got.Parts[0].Name != "database" {
+		t.Errorf("got %+v", got)
+	}
+	r.call(200, "GET", "/livez", "")
+	r.call(200, "GET", "/readyz", "")
+
+	r.history.fail(errStore)
+	r.call(503, "GET", "/health", "").decode(t, &got)
+	if got.Status != "unavailable" || got.Parts[0].Status != "unavailable" {
+		t.Errorf("got %+v", got)
+	}
+	r.call(200, "GET", "/livez", "")
+	r.call(503, "GET", "/readyz", "")
+	r.history.fail(nil)
+	partErr = errStore
+	r.call(503, "GET", "/readyz", "")
+	partErr = nil
+	r.statuses.recovering = true
+	r.call(503, "GET", "/readyz", "")
+	r.call(200, "GET", "/health", "")
+}
+
+func TestStats(t *testing.T) {
+	t.Parallel()
+	r := seeded(t)
+	rate, mean, top := 0.02, 0.3, 0.99
+	r.statuses.rows = []streams.DetectorStatus{
+		{Stream: "server_metrics", Entity: "web-1", Phase: streams.PhaseReady, Seen: 1000, Scored: 800, Anomalies: 16, RealisedRate: &rate,
+			MeanScore: &mean, MaxScore: &top, LastEvent: t0},
+		{Stream: "server_metrics", Entity: "web-2", Phase: streams.PhaseWarmUp, Seen: 50, WarmUpHave: 50, WarmUpNeed: 200},
+	}
+	var got struct {
+		Streams []struct {
+			Stream      string
+			Anomalies   int64
+			Seen        int64
+			Rate        *float64
+			MeanScore   *float64             `json:"mean_score"`
+			MaxScore    *float64             `json:"max_score"`
+			LastAnomaly *streams.LastAnomaly `json:"last_anomaly"`
+			Phase       string
+			WarmUp      struct{ Have, Need int } `json:"warm_up"`
+		}
+		Seen, Anomalies int64
+	}
+	r.call(200, "GET", "/api/stats", "").decode(t, &got)
+	s := got.Streams[0]
+	if s.Stream != "server_metrics" || s.Anomalies != 10 || s.Seen != 1050 || *s.Rate != 0.02 || *s.MeanScore != 0.3 || *s.MaxScore != 0.99 ||
+		s.LastAnomaly.ID != "server_metrics-0-9" || s.Phase != "partly" || s.WarmUp.Have != 50 || s.WarmUp.Need != 200 {
+		t.Errorf("got %+v", s)
+	}
+	if got.Streams[1].Phase != "waiting" || got.Streams[1].Rate != nil || got.Seen != 1050 || got.Anomalies != 12 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestStreamsAndDetectors(t *testing.T) {
+	t.Parallel()
+	r := serve(t, nil)
+	for i := range 5 {
+		r.statuses.rows = append(r.statuses.rows, streams.DetectorStatus{Stream: "server_metrics", Entity: fmt.Sprintf("rack/%d", i), Phase: streams.PhaseReady})
+	}
+	r.statuses.rows[4].Phase = streams.PhaseWarmUp
+	r.statuses.rows = append(r.statuses.rows, streams.DetectorStatus{Stream: "transactions"})
+	var all struct {
+		Items []struct{ Name, Topic, Key string }
+	}
+	r.call(200, "GET", "/api/streams", "").decode(t, &all)
+	if len(all.Items) != 2 || all.Items[0].Name != "server_metrics" || all.Items[0].Key != "host" {
+		t.Errorf("got %+v", all)
+	}
+	r.call(200, "GET", "/api/streams/server_metrics", "")
+	var detectors struct {
+		Items []streams.DetectorStatus
+		Total int
+	}
+	r.call(200, "GET", "/api/streams/server_metrics/detectors?phase=ready&limit=2&offset=1", "").decode(t, &detectors)
+	if detectors.Total != 4 || len(detectors.Items) != 2 || detectors.Items[0].Entity != "rack/1" {
+		t.Errorf("got %+v", detectors)
+	}
+	var one streams.DetectorStatus
+	r.call(200, "GET", "/api/streams/server_metrics/detectors/rack%2F3", "").decode(t, &one)
+	if one.Entity != "rack/3" {
+		t.Errorf("got %+v", one)
+	}
+	r.call(200, "GET", "/api/streams/transactions/detectors/-", "").decode(t, &one)
+	if one.Entity != "" || one.Stream != "transactions" {
+		t.Errorf("got %+v", one)
+	}
+}
+
+// TestChanges sets a rate and deletes an anomaly; both are recorded with who did it.
+func TestChanges(t *testing.T) {
+	t.Parallel()
+	r := seeded(t)
+	var s struct {
+		RequestedRate float64 `json:"requested_rate"`
+	}
+	r.call(200, "PATCH", "/api/streams/server_metrics", `{"requested_rate":0.02}`).decode(t, &s)
+	if s.RequestedRate != 0.02 || r.control.rates["server_metrics"] != 0.02 {
+		t.Errorf("got %v and %v, want 0.02", s, r.control.rates)
+	}
+	r.call(200, "GET", "/api/streams/server_metrics", "").decode(t, &s)
+	if s.RequestedRate != 0.02 {
+		t.Errorf("got %v, want 0.02", s.RequestedRate)
+	}
+	if a := r.call(204, "DELETE", "/api/anomalies/server_metrics-0-3", ""); len(a.body) != 0 {
+		t.Errorf("got body %q", a.body)
+	}
+	r.call(404, "GET", "/api/anomalies/server_metrics-0-3", "")
+	if want := []string{"server_metrics-0-3 by anonymous"}; !slices.Equal(r.history.deleted, want) {
+		t.Errorf("got %v, want %v", r.history.deleted, want)
+	}
+	var audit struct{ Items []streams.Audit }
+	r.call(200, "GET", "/api/audit", "").decode(t, &audit)
+	if len(audit.Items) != 1 || audit.Items[0].Who != "anonymous" || audit.Items[0].Detail != "requested_rate from 0.01 to 0.02" {
+		t.Errorf("got %+v", audit)
+	}
+}
+
+func TestSendAndScore(t *testing.T) {
+	t.Parallel()
+	r := serve(t, nil)
+	var got struct {
+		Accepted, Refused int
+		Results           []struct {
+			Position *streams.Position
+			Code     string
+		}
+	}
+	r.call(202, "POST", "/api/streams/server_metrics/events", `{"host":"web-1","cpu":1}`).decode(t, &got)
+	if got.Accepted != 1 || got.Results[0].Position.Topic != "server_metrics" {
+		t.Errorf("got %+v", got)
+	}
+	r.call(202, "POST", "/api/streams/transactions/events?key_field=n", `[{"n":7,"cpu":1},{"n":"b","cpu":"x"},{"n":"c","cpu":3}]`).decode(t, &got)
+	if got.Accepted != 2 || got.Refused != 1 || got.Results[1].Code != "missing_feature" || got.Results[1].Position != nil {
+		t.Errorf("got %+v", got)
+	}
+	r.call(202, "POST", "/api/streams/transactions/events?key=all", `[{"cpu":1}]`)
+	r.call(202, "POST", "/api/streams/transactions/events", `{"id":"x","card":"4711","cpu":1}`)
+	if want := []string{"web-1", "7", "c", "all", "4711"}; !slices.Equal(r.events.keys, want) {
+		t.Errorf("keys: got %v, want %v", r.events.keys, want)
+	}
+	var score Score
+	r.call(200, "POST", "/api/streams/server_metrics/score", `{"host":"web-1","cpu":99}`).decode(t, &score)
+	if *score.Score != 0.7 || score.Entity != "web-1" {
+		t.Errorf("got %+v", score)
+	}
+	r.call(200, "POST", "/api/streams/server_metrics/score?entity=web-1", `{"cpu":99}`)
+	r.events.err = errStore
+	r.call(503, "POST", "/api/streams/server_metrics/events", `{"host":"web-1","cpu":1}`)
+}
+
+// TestNotHere: parts that a process does not hold answer 501.
+func TestNotHere(t *testing.T) {
+	t.Parallel()
+	r := serve(t, func(_ *Config, d *Deps) { d.Audits, d.Publisher, d.Scorer, d.Control = nil, nil, nil, nil })
+	r.call(501, "GET", "/api/audit", "")
+	r.call(501, "POST", "/api/streams/server_metrics/events", `{"host":"a","cpu":1}`)
+	r.call(501, "POST", "/api/streams/server_metrics/score", `{"host":"a","cpu":1}`)
+	r.call(501, "PATCH", "/api/streams/server_metrics", `{"requested_rate":0.1}`)
+}
+
+func TestSeries(t *testing.T) {
+	t.Parallel()
+	r := serve(t, nil)
+	half := 0.5
+	for i, entity := range []string{"web-1", "web-2"} {
+		r.history.rollups = append(r.history.rollups, streams.Rollup{
+			Stream: "server_metrics", Entity: entity, Minute: t0.Truncate(time.Minute), Events: 10, Scored: 10, Anomalies: int64(i), ScoreP50: &half,
+			Features: []streams.FeatureRollup{{Name: "cpu", Min: float64(i), Mean: 10 * float64(i+1), Max: 50}},
+		})
+	}
+	live := r.history.rollups[0]
+	r.DeliverRollup(live)
+	live.Events, live.Features = 14, []streams.FeatureRollup{{Name: "cpu", Mean: 20}}
+	r.DeliverRollup(live)
+	var got struct {
+		Points []point
+		Live   []slice
+	}
+	r.call(200, "GET", "/api/streams/server_metrics/series?minutes=5", "").decode(t, &got)
+	p := got.Points
+	if len(p) != 1 || p[0].Events != 20 || p[0].Anomalies != 1 || *p[0].ScoreP50 != 0.5 || p[0].Features[0].Mean != 15 || p[0].Features[0].Min != 0 {
+		t.Errorf("got %+v", p)
+	}
+	if len(got.Live) != 2 || got.Live[1].Events != 4 || got.Live[1].Means["cpu"] != 45 {
+		t.Errorf("got %+v, want a second slice of 4 events with mean (14*20-10*10)/4 = 45", got.Live)
+	}
+}
+
+// TestHead answers like GET, without a body.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	r := seeded(t)
+	for path, want := range map[string]int{"/": 200, "/api/anomalies": 200, "/nothing": 404, "/health": 200, "/openapi.json": 200} {
+		a := r.call(want, "HEAD", path, "")
+		if len(a.body) != 0 {
+			t.Errorf("%s: got body %q", path, a.body)
+		}
+	}
+}
+
+// TestRequestID keeps a caller's id if it is harmless.
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	r := serve(t, nil)
+	for id, keep := range map[string]bool{"abc-123_X": true, "a b": false, strings.Repeat("a", 65): false, "<script>": false} {
+		req, _ := http.NewRequestWithContext(t.Context(), "GET", r.base()+"/livez", nil)
+		req.Header.Set("X-Request-Id", id)
+		if got := r.do(req).Header.Get("X-Request-Id"); (got == id) != keep {
+			t.Errorf("id %q: got %q", id, got)
+		}
+	}
+}

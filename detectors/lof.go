@@ -98,7 +98,9 @@ func (l *LOF) reachFloor() float64 {
 	if l.strict {
 		return 0
 	}
-	floor := 1e-3 * l.search.metric.root(medianOf(l.kd, l.lrd))
+	keys := append(l.lrd[:0], l.kd...) // Densities are not there yet.
+	lower, upper := quickselect(keys, (len(keys)-1)/2), quickselect(keys, len(keys)/2)
+	floor := 1e-3 * (l.search.metric.root(lower) + l.search.metric.root(upper)) / 2
 	if floor == 0 {
 		floor = 1e-3
 	}

@@ -114,10 +114,3 @@ func (s *neighbors) value(row, column int) float64 {
 func (s *neighbors) sizeBytes() int {
 	return 8*cap(s.x.Data) + s.tree.sizeBytes() + s.filter.sizeBytes()
 }
-
-// medianOf returns the median of values that are neither empty nor NaN, in any order; it reorders a copy in scratch.
-func medianOf(values, scratch []float64) float64 {
-	v := append(scratch[:0], values...)
-	i, t := percentilePosition(len(v), 50)
-	return orderPair(v, i, t)
-}

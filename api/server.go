@@ -144,6 +144,7 @@ func (s *Server) Run(ctx context.Context) error {
 	running.Go(func() { s.feed.run(background) })
 	running.Go(func() { s.feed.reconcileLoop(background) })
 
+	s.readyGate.Store(true)
 	failed := make(chan error, 2)
 	serve := func(what string, f func() error) {
 		running.Go(func() {
@@ -161,7 +162,6 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.admin != nil {
 		serve(s.AdminAddr(), func() error { return s.admin.Serve(s.adminL) })
 	}
-	s.readyGate.Store(true)
 	var err error
 	select {
 	case <-ctx.Done():

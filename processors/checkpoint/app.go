@@ -1,5 +1,7 @@
 package checkpoint
 
+import "time"
+
 // App is the application of a group: what the state of a key is and what a message does to it. A group makes one App per
 // partition and calls it from one goroutine at a time, so an App may keep buffers.
 //
@@ -34,10 +36,11 @@ const (
 
 // Output is one record to write.
 type Output struct {
-	Topic   string
-	Key     string
-	Value   []byte
-	Headers map[string][]byte
+	Topic     string
+	Key       string
+	Value     []byte // nil for a tombstone.
+	Headers   map[string][]byte
+	Timestamp time.Time // Of the record, in milliseconds; zero for the time of writing.
 }
 
 // Outputs collects records to write. The values must not be changed afterwards.
@@ -48,10 +51,8 @@ func (o *Outputs) Emit(topic, key string, value []byte) {
 	o.list = append(o.list, Output{Topic: topic, Key: key, Value: value})
 }
 
-// EmitWithHeaders adds a record with headers.
-func (o *Outputs) EmitWithHeaders(topic, key string, value []byte, headers map[string][]byte) {
-	o.list = append(o.list, Output{Topic: topic, Key: key, Value: value, Headers: headers})
-}
+// Add adds a record with headers or a timestamp of its own.
+func (o *Outputs) Add(record Output) { o.list = append(o.list, record) }
 
 // All returns the records added so far, in order.
 func (o *Outputs) All() []Output { return o.list }

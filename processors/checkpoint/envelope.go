@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"maps"
 	"slices"
+	"time"
 )
 
 // A snapshot is one record of the group's table, little-endian:
@@ -21,8 +22,9 @@ import (
 // The body:
 //
 //	positions   u32 count; each: position
-//	outbox      u32 count; each: position (of the message), i64 offset in the input topic, string topic, string key,
-//	            bytes value, u32 count of headers; each: string name, bytes value
+//	outbox      u32 count; each: position (of the message), i64 offset in the input topic, i64 timestamp in Unix
+//	            milliseconds or 0 for none, string topic, string key, bytes value, u32 count of headers; each: string name,
+//	            bytes value
 //	payload     the rest: the application's snapshot
 //
 //	position    string topic, i32 partition, i64 offset
@@ -117,6 +119,7 @@ func appendBody(b []byte, last []Position, outbox []pending) []byte {
 	for _, o := range outbox {
 		b = appendPosition(b, o.source)
 		b = binary.LittleEndian.AppendUint64(b, uint64(o.input))
+		b = binary.LittleEndian.AppendUint64(b, uint64(milliseconds(o.output.Timestamp)))
 		b = appendString(b, o.output.Topic)
 		b = appendString(b, o.output.Key)
 		b = appendBytes(b, o.output.Value)
@@ -127,6 +130,13 @@ func appendBody(b []byte, last []Position, outbox []pending) []byte {
 		}
 	}
 	return b
+}
+
+func milliseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 // appendHead appends version, kind and offset.
@@ -199,8 +209,11 @@ func readBody(b []byte) (out body, err error) {
 	for range r.count(16) {
 		out.last = append(out.last, r.position())
 	}
-	for range r.count(40) {
+	for range r.count(48) {
 		o := pending{source: r.position(), input: int64(r.u64())}
+		if ms := int64(r.u64()); ms != 0 {
+			o.output.Timestamp = time.UnixMilli(ms).UTC()
+		}
 		o.output.Topic, o.output.Key, o.output.Value = string(r.bytes()), string(r.bytes()), slices.Clone(r.bytes())
 		for range r.count(8) {
 			if o.output.Headers == nil {

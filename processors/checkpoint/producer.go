@@ -1,9 +1,12 @@
 package checkpoint
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,9 +67,25 @@ func (p *producer) Emit(topic, key string, value []byte) *goka.Promise {
 // EmitWithHeaders implements goka.Producer.
 func (p *producer) EmitWithHeaders(topic, key string, value []byte, headers goka.Headers) *goka.Promise {
 	promise, finish := goka.NewPromiseWithFinisher()
-	p.send(&sarama.ProducerMessage{Topic: topic, Key: sarama.StringEncoder(key), Value: encoder(value), Headers: headers.ToSarama()},
-		-1, func(m *sarama.ProducerMessage, err error) { finish(m, err) })
+	m := &sarama.ProducerMessage{Topic: topic, Key: sarama.StringEncoder(key), Value: encoder(value)}
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if name == carriedTimestamp {
+			m.Timestamp = time.UnixMilli(int64(binary.LittleEndian.Uint64(headers[name])))
+			continue
+		}
+		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(name), Value: headers[name]})
+	}
+	p.send(m, -1, func(m *sarama.ProducerMessage, err error) { finish(m, err) })
 	return promise
+}
+
+// carriedTimestamp is the header in which the timestamp of a record comes through goka; it is not written.
+const carriedTimestamp = "\x00timestamp"
+
+func withTimestamp(headers map[string][]byte, t time.Time) goka.Headers {
+	out := goka.Headers{carriedTimestamp: binary.LittleEndian.AppendUint64(nil, uint64(t.UnixMilli()))}
+	maps.Copy(out, headers)
+	return out
 }
 
 // write writes records to one partition, in order, and calls done once when all are acknowledged or one failed.

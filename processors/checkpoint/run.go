@@ -206,11 +206,15 @@ func (r *run[S]) visit(ctx goka.Context, _ any) {
 
 func emit(ctx goka.Context, outputs []Output) {
 	for _, o := range outputs {
-		if o.Headers == nil {
-			ctx.Emit(goka.Stream(o.Topic), o.Key, o.Value)
+		headers := o.Headers
+		if !o.Timestamp.IsZero() {
+			headers = withTimestamp(headers, o.Timestamp)
+		}
+		if o.Value == nil {
+			ctx.Emit(goka.Stream(o.Topic), o.Key, nil, goka.WithCtxEmitHeaders(headers))
 			continue
 		}
-		ctx.Emit(goka.Stream(o.Topic), o.Key, o.Value, goka.WithCtxEmitHeaders(o.Headers))
+		ctx.Emit(goka.Stream(o.Topic), o.Key, o.Value, goka.WithCtxEmitHeaders(headers))
 	}
 }
 

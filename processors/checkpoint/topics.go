@@ -37,11 +37,11 @@ func CompactedSpec(name string, partitions, replication int, lag time.Duration) 
 	}}
 }
 
-// LogSpec is a topic that keeps its records for a time.
+// LogSpec is a topic that keeps its records for a time; a negative retention keeps them for ever.
 func LogSpec(name string, partitions, replication int, retention time.Duration) TopicSpec {
 	return TopicSpec{Name: name, Partitions: partitions, Replication: replication, Config: map[string]string{
 		"cleanup.policy": "delete",
-		"retention.ms":   strconv.FormatInt(retention.Milliseconds(), 10),
+		"retention.ms":   strconv.FormatInt(max(retention.Milliseconds(), -1), 10),
 	}}
 }
 
@@ -199,17 +199,28 @@ func differences(existing map[string]sarama.TopicDetail, specs []TopicSpec) []Di
 				got = *v
 			}
 			if got != s.Config[k] {
-				out = append(out, Difference{Topic: s.Name, Setting: k, Want: s.Config[k], Got: got, Fatal: k == "cleanup.policy" && !defaultPolicy(s, have)})
+				out = append(out, Difference{Topic: s.Name, Setting: k, Want: s.Config[k], Got: got, Fatal: fatal(k, s.Config[k], have.ConfigEntries[k])})
 			}
 		}
 	}
 	return out
 }
 
-// defaultPolicy reports whether a topic that shows no policy of its own has the wanted one: brokers list what differs from
-// their defaults, and Kafka's default is delete.
-func defaultPolicy(s TopicSpec, have sarama.TopicDetail) bool {
-	return s.Config["cleanup.policy"] == "delete" && have.ConfigEntries["cleanup.policy"] == nil
+// fatal reports whether a setting that differs breaks something. A broker lists what differs from its own defaults, so a
+// setting that is not listed (nil) has Kafka's default, if nobody changed that.
+func fatal(setting, want string, got *string) bool {
+	switch setting {
+	case "cleanup.policy":
+		return got != nil || want != "delete"
+	case "max.message.bytes":
+		have := int64(1 << 20)
+		if got != nil {
+			have, _ = strconv.ParseInt(*got, 10, 64)
+		}
+		need, _ := strconv.ParseInt(want, 10, 64)
+		return have < need
+	}
+	return false
 }
 
 // retry runs f with an admin client until it succeeds or fails for a reason that waiting does not cure.

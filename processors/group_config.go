@@ -1,0 +1,82 @@
+package processors
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"anomalystream/processors/checkpoint"
+	"anomalystream/streams"
+)
+
+// Config configures the groups of one stream.
+type Config struct {
+	Definition *streams.Definition
+	Topics     streams.Topics
+	Brokers    []string
+	Sarama     *sarama.Config // From checkpoint.Kafka.Sarama.
+	MaxRecord  int            // Largest value accepted, in bytes; default 1 MiB.
+
+	Interval time.Duration // Between checkpoints; default 2 s.
+	Pacing   time.Duration // Pause between the snapshots of a sweep; 0 for none.
+
+	Log     *slog.Logger        // Default discards.
+	Metrics *Metrics            // Default measures for nobody.
+	Groups  *checkpoint.Metrics // Default measures for nobody.
+}
+
+// WithDefaults returns the configuration with every unset field filled.
+func (c Config) WithDefaults() Config {
+	if c.MaxRecord == 0 {
+		c.MaxRecord = 1 << 20
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+	return c
+}
+
+// Validate reports what is wrong with the configuration.
+func (c Config) Validate() error {
+	if c.Definition == nil || c.Definition.Name == "" {
+		return errors.New("configuring a group: the stream's definition is not set")
+	}
+	if c.Sarama == nil || len(c.Brokers) == 0 {
+		return fmt.Errorf("configuring the groups of stream %s: how to reach Kafka is not set", c.Definition.Name)
+	}
+	return nil
+}
+
+// client returns the Kafka configuration of the groups: what they write may be larger than what they read.
+func (c Config) client() *sarama.Config {
+	config := *c.Sarama
+	config.Producer.MaxMessageBytes = output(c.MaxRecord)
+	return &config
+}
+
+func (c Config) refusal() refusal {
+	return refusal{
+		stream: c.Definition.Name, topic: c.Topics.DeadLetters(), max: output(c.MaxRecord) - 32<<10, metrics: c.Metrics,
+	}
+}
+
+// record is the streams.Record of a message.
+func record(m *checkpoint.Message) streams.Record {
+	return streams.Record{
+		Key: m.Key, Value: m.Value, Timestamp: m.Timestamp, Source: streams.Position(m.Source),
+		Replay: m.Backfill || streams.ReplayFromHeaders(lookup(m)),
+	}
+}
+
+func lookup(m *checkpoint.Message) func(string) []byte {
+	return func(name string) []byte {
+		v, _ := m.Header(name)
+		return v
+	}
+}

@@ -1,0 +1,40 @@
+package processors
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics are the measurements of all detector and repartition groups of a process, by stream and never by entity.
+type Metrics struct {
+	events        *prometheus.CounterVec
+	scored        *prometheus.CounterVec
+	anomalies     *prometheus.CounterVec
+	rejects       *prometheus.CounterVec
+	repartitioned *prometheus.CounterVec
+	latency       *prometheus.HistogramVec
+	fit           *prometheus.HistogramVec
+}
+
+// NewMetrics makes the metrics and registers them; a nil registry leaves them unregistered.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "anomalystream", Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		events:        counter("events_total", "Events applied to detectors.", "stream"),
+		scored:        counter("scored_events_total", "Events that got a score.", "stream"),
+		anomalies:     counter("anomalies_total", "Anomalies found.", "stream"),
+		rejects:       counter("rejects_total", "Records that became dead letters, by reason code.", "stream", "code"),
+		repartitioned: counter("repartitioned_total", "Records written to repartition topics.", "stream"),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "anomalystream", Name: "anomaly_latency_seconds", Help: "From the timestamp of the record to the anomaly being handed to the producer.",
+			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60, 300},
+		}, []string{"stream"}),
+		fit: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "anomalystream", Name: "fit_seconds", Help: "Duration of the steps that fitted models.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		}, []string{"stream"}),
+	}
+	if registry != nil {
+		registry.MustRegister(m.events, m.scored, m.anomalies, m.rejects, m.repartitioned, m.latency, m.fit)
+	}
+	return m
+}

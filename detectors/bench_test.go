@@ -118,3 +118,130 @@ func BenchmarkFit(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkExplain is the time of one attribution.
+func BenchmarkExplain(b *testing.B) {
+	eachBenchmark(b, func(b *testing.B, d Detector, _, queries Matrix) {
+		parts := make([]float64, queries.Cols)
+		i := 0
+		for b.Loop() {
+			if err := d.Explain(queries.Row(i&511), parts); err != nil {
+				b.Fatal(err)
+			}
+			i++
+		}
+	})
+}
+
+// ensemble are the three default detectors with their scaler, as a stream uses them.
+type ensemble struct {
+	scaler    Scaler
+	detectors []Detector
+	scaled    Matrix
+	row       []float64
+	scratch   []float64
+}
+
+func newEnsemble(tb testing.TB, rows, cols int, specs ...Spec) *ensemble {
+	tb.Helper()
+	e := &ensemble{scaled: NewMatrix(rows, cols), row: make([]float64, cols), scratch: make([]float64, rows)}
+	for _, spec := range specs {
+		d, err := New(spec)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		e.detectors = append(e.detectors, d)
+	}
+	return e
+}
+
+// fit scales the window, fits the three and takes the two quantiles of each one's training scores.
+func (e *ensemble) fit(tb testing.TB, x Matrix, seed uint64) {
+	if err := e.scaler.Fit(x); err != nil {
+		tb.Fatal(err)
+	}
+	if err := e.scaler.TransformMatrix(x, e.scaled); err != nil {
+		tb.Fatal(err)
+	}
+	for _, d := range e.detectors {
+		if err := d.Fit(e.scaled, seed); err != nil {
+			tb.Fatal(err)
+		}
+		Median95(d.TrainingScores(), e.scratch)
+	}
+}
+
+func (e *ensemble) score(tb testing.TB, row []float64) {
+	if err := e.scaler.Transform(row, e.row); err != nil {
+		tb.Fatal(err)
+	}
+	for _, d := range e.detectors {
+		if _, err := d.Score(e.row); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// sizeBytes returns the memory of the fitted models.
+func (e *ensemble) sizeBytes() int {
+	sum := 0
+	for _, d := range e.detectors {
+		sum += d.(interface{ SizeBytes() int }).SizeBytes()
+	}
+	return sum
+}
+
+// defaultThree and compactThree are the detectors of a stream, and of a stream with very many keys.
+func defaultThree() []Spec { return []Spec{{"iforest", nil}, {"lof", nil}, {"hbos", nil}} }
+
+func compactThree() []Spec {
+	return []Spec{{"iforest", map[string]any{"n_estimators": 40, "max_samples": 64}}, {"lof", nil}, {"hbos", nil}}
+}
+
+// BenchmarkEnsemble is an event and a refit of the three default detectors together, scaling and quantiles included.
+func BenchmarkEnsemble(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		rows  int
+		specs []Spec
+	}{{"default/n=2000", 2000, defaultThree()}, {"compact/n=256", 256, compactThree()}} {
+		for _, data := range benchData {
+			train := data.make(c.rows+512, 4)
+			queries := Matrix{512, 4, train.Data[c.rows*4:]}
+			train = Matrix{c.rows, 4, train.Data[:c.rows*4]}
+			e := newEnsemble(b, c.rows, 4, c.specs...)
+			e.fit(b, train, 1)
+			b.Run("score/"+c.name+"/"+data.name, func(b *testing.B) {
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					e.score(b, queries.Row(i&511))
+					i++
+				}
+			})
+			b.Run("fit/"+c.name+"/"+data.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					e.fit(b, train, 1)
+				}
+				b.ReportMetric(float64(e.sizeBytes()), "model-B")
+			})
+		}
+	}
+}
+
+// TestEnsembleMemory holds the fitted models to their budgets: 450 KB for the default three on 2000 rows of 4 columns;
+// for many keys 80 KB, of which 8 KB are the window and 20 KB calibration.
+func TestEnsembleMemory(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		rows, limit int
+		specs       []Spec
+	}{{2000, 450_000, defaultThree()}, {256, 52_000, compactThree()}} {
+		e := newEnsemble(t, c.rows, 4, c.specs...)
+		e.fit(t, autoregressive(c.rows, 4), 1)
+		if got := e.sizeBytes(); got > c.limit {
+			t.Errorf("%d rows: got %d bytes, want at most %d", c.rows, got, c.limit)
+		}
+	}
+}

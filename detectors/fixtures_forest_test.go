@@ -56,7 +56,7 @@ func (ff *fixtureForest) build(t *testing.T) (*forest, map[int]fixtureLeaf) {
 				at[(number-1)<<f.depth+i<<(f.depth-depth)] = fixtureLeaf{node, depth}
 				return
 			}
-			f.setNode(number, i, tree.Feature[node], orderedThreshold(tree.Threshold[node]))
+			f.setNode(number, i, tree.Feature[node], orderedThreshold(tree.Threshold[node]), tree.Rows[node])
 			place(tree.Left[node], 2*i, depth+1)
 			place(tree.Right[node], 2*i+1, depth+1)
 		}

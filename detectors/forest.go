@@ -9,9 +9,11 @@ import (
 // comparisons without a branch.
 //
 // Tree t owns nodes[t<<depth : (t+1)<<depth], in heap order from 1: node i has the children 2i (value at most the
-// threshold) and 2i+1. After depth steps i - 1<<depth is the leaf. A node is threshold<<16 | column, the threshold as
-// an ordered int32; the key of a row's value is value<<16, so node - key is negative exactly if value > threshold. A
-// leaf above the bottom is stored once, at its leftmost descendant, under nodes that send every value left.
+// threshold) and 2i+1. After depth steps i - 1<<depth is the leaf. A node is threshold<<31 | rows<<16 | column, the
+// threshold as an ordered int32, rows those of the sample, up to manyRows; the key of a row's value is value<<31, so
+// node - key is negative exactly if value > threshold. That is all of 63 bits: no difference of two ordered float32
+// reaches 2^32. A leaf above the bottom is stored once, at its leftmost descendant, under nodes that send every value
+// left and count no rows.
 //
 // Leaves are codes into tables, of which code 0 is no leaf: path is the leaf's depth + c(rows), rows its training rows.
 type forest struct {
@@ -20,13 +22,16 @@ type forest struct {
 	leaves       []uint16
 	path         []float64
 	rows         []int32
+	averages     []float64 // averagePath of small numbers.
 }
 
 // allLeft is the node that sends every value left.
 const allLeft = int64(math.MaxInt32) << nodeShift
 
-// nodeShift is the width of the column number in a node.
-const nodeShift = 16
+const (
+	nodeShift = 31        // Width of rows and column in a node.
+	manyRows  = 1<<15 - 1 // Stands for that many rows and more.
+)
 
 // orderedFloat maps the float32 of a value to an int32 of the same order. Both zeros are 0, and what is beyond float32
 // becomes infinite, as in scikit-learn.
@@ -70,11 +75,23 @@ func (f *forest) reset(trees, depth int) {
 	f.nodes, f.leaves = resize(f.nodes, trees<<depth), resize(f.leaves, trees<<depth)
 	clear(f.leaves)
 	f.path, f.rows = append(f.path[:0], 0), append(f.rows[:0], 0)
+	f.averages = resize(f.averages, min(1<<depth, 256)+1)
+	for m := range f.averages {
+		f.averages[m] = averagePath(m)
+	}
+}
+
+// average is averagePath from the table, where that suffices.
+func (f *forest) average(m int) float64 {
+	if m < len(f.averages) {
+		return f.averages[m]
+	}
+	return averagePath(m)
 }
 
 // setNode makes node i of a tree an inner node.
-func (f *forest) setNode(tree, i int, column int, threshold int32) {
-	f.nodes[tree<<f.depth+i] = int64(threshold)<<nodeShift | int64(column)
+func (f *forest) setNode(tree, i int, column int, threshold int32, rows int) {
+	f.nodes[tree<<f.depth+i] = int64(threshold)<<nodeShift | int64(min(rows, manyRows))<<16 | int64(column)
 }
 
 // setLeaf makes node i of a tree, which is at this depth, the leaf of that code.
@@ -89,7 +106,7 @@ func (f *forest) setLeaf(tree, i, depth int, code uint16) {
 // newCode adds a kind of leaf. It is false if there are more kinds than codes, which takes far more than 10,000 rows
 // per tree with many copies.
 func (f *forest) newCode(depth, rows int) (uint16, bool) {
-	f.path = append(f.path, float64(depth)+averagePath(rows))
+	f.path = append(f.path, float64(depth)+f.average(rows))
 	f.rows = append(f.rows, int32(rows))
 	return uint16(len(f.path) - 1), len(f.path) <= 1<<16
 }
@@ -181,18 +198,28 @@ func (f *forest) descend(tree int, row []float64) int {
 // over the trees: c(rows of the node) - 1 - c(rows of the child) for the column of the split.
 func (f *forest) explain(row, parts []float64) {
 	for t := range f.trees {
-		i, above := 1, f.rowsBelow(t, 1)
+		i, split, expected := 1, -1, 0.0
 		for range f.depth {
 			node := f.nodes[t<<f.depth+i]
 			if node == allLeft {
-				break
+				i *= 2
+				continue
 			}
-			column := uint16(node)
-			key := int64(orderedFloat(row[column])) << nodeShift
+			rows := int(node>>16) & manyRows
+			if rows == manyRows {
+				rows = f.rowsBelow(t, i)
+			}
+			average := f.average(rows)
+			if split >= 0 {
+				parts[split] += expected - 1 - average
+			}
+			split, expected = int(uint16(node)), average
+			key := int64(orderedFloat(row[split])) << nodeShift
 			i = i<<1 | int(uint64(node-key)>>63)
-			below := f.rowsBelow(t, i)
-			parts[column] += averagePath(above) - 1 - averagePath(below)
-			above = below
+		}
+		if split >= 0 {
+			leaf := f.leaves[(t-1)<<f.depth+i]
+			parts[split] += expected - 1 - f.average(int(f.rows[leaf]))
 		}
 	}
 	for j := range parts {
@@ -213,5 +240,5 @@ func (f *forest) rowsBelow(tree, i int) int {
 
 // sizeBytes returns the memory of the trees.
 func (f *forest) sizeBytes() int {
-	return 8*cap(f.nodes) + 2*cap(f.leaves) + 8*cap(f.path) + 4*cap(f.rows)
+	return 8*cap(f.nodes) + 2*cap(f.leaves) + 8*(cap(f.path)+cap(f.averages)) + 4*cap(f.rows)
 }

@@ -134,7 +134,7 @@ func (t *grower[R]) split(i, depth, lo, hi int, columns []uint16, constants int)
 			continue
 		}
 		threshold := t.threshold(least, most)
-		t.f.setNode(t.tree, i, int(column), threshold)
+		t.f.setNode(t.tree, i, int(column), threshold, hi-lo)
 		mid := t.partition(values, threshold, lo, hi)
 		t.split(2*i, depth+1, lo, mid, columns, constants)
 		t.split(2*i+1, depth+1, mid, hi, columns, constants)

@@ -132,7 +132,8 @@ func (h *HBOS) fitCells(x Matrix, j int, hist *histogram, unit float64) {
 	worst := math.Inf(-1)
 	for b := range bins {
 		density := cells[b].term / ((hist.edges[b+1] - hist.edges[b]) / unit) / float64(x.Rows)
-		cells[b] = hbosCell{edge: hist.edges[b], term: -math.Log2(density + h.alpha)}
+		// A bin narrower than 1e-308 has an infinite density: its term stays finite.
+		cells[b] = hbosCell{edge: hist.edges[b], term: -math.Log2(min(density, math.MaxFloat64/2) + h.alpha)}
 		worst = max(worst, cells[b].term)
 	}
 	cells[bins] = hbosCell{edge: hist.edges[bins], term: cells[bins-1].term}

@@ -108,6 +108,9 @@ func TestOrderedFloats(t *testing.T) {
 func TestAveragePath(t *testing.T) {
 	t.Parallel()
 	for m, want := range map[int]float64{0: 0, 1: 0, 2: 1, 3: 1.2073924, 256: 10.2447709} {
+		f := new(forest)
+		f.reset(1, 4)
+		near(t, fmt.Sprintf("c(%d) from the table", m), f.average(m), averagePath(m), 0)
 		near(t, fmt.Sprintf("c(%d)", m), averagePath(m), want, 1e-7)
 	}
 	for psi, want := range map[int]int{1: 1, 2: 1, 3: 2, 4: 2, 5: 3, 200: 8, 256: 8, 257: 9} {
@@ -120,8 +123,12 @@ func TestAveragePath(t *testing.T) {
 // TestIForestExplain: the parts sum to c(psi) - E[h], that is, they explain the score itself.
 func TestIForestExplain(t *testing.T) {
 	t.Parallel()
-	for _, params := range []map[string]any{nil, {"max_samples": 64, "n_estimators": 20}, {"max_samples": 300}, {"max_features": 2}} {
-		x := gaussian(400, 4, 31)
+	for _, params := range []map[string]any{nil, {"max_samples": 64, "n_estimators": 20}, {"max_samples": 300}, {"max_features": 2}, {"max_samples": 40000, "n_estimators": 2}} {
+		rows := 400
+		if params["n_estimators"] == 2 {
+			rows = 40000
+		}
+		x := gaussian(rows, 4, 31)
 		d := fitted(t, Spec{"iforest", params}, x).(*IForest)
 		parts := make([]float64, 4)
 		c := averagePath(d.psi)

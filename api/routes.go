@@ -134,7 +134,11 @@ func (s *Server) liveRoutes() {
 			c.Response().Header().Set("Upgrade", "websocket")
 			return problem(http.StatusUpgradeRequired, "connect with a WebSocket client, or read GET /api/alerts")
 		}
-		return bounded(c, func() error { return s.sockets.serve(c, l) })
+		sockets := s.sockets
+		if l.key.format == formatSingle {
+			sockets = s.singles
+		}
+		return bounded(c, func() error { return sockets.serve(c, l) })
 	})
 	s.echo.GET("/api/alerts", func(c echo.Context) error {
 		l, err := enter(c, formatEvents)

@@ -30,7 +30,8 @@ type Server struct {
 	http    *http.Server
 	admin   *http.Server
 	feed    *feed
-	sockets *sockets
+	sockets *sockets // WebSockets that get frames.
+	singles *sockets // WebSockets that get single anomalies.
 	series  *liveSeries
 	metrics *metrics
 	tokens  []knownToken
@@ -72,7 +73,8 @@ func New(c Config, d Deps) (*Server, error) {
 	}
 	s.metrics = newMetrics(s.registry)
 	s.feed = newFeed(c, d.History, d.Statuses, s.metrics)
-	s.sockets = newSockets(s.feed, s.metrics, s.allowedOrigin)
+	s.sockets = newSockets(s.feed, s.metrics, maxBacklog, s.allowedOrigin)
+	s.singles = newSockets(s.feed, s.metrics, maxSingles, s.allowedOrigin)
 
 	s.echo = echo.New()
 	s.echo.HideBanner, s.echo.HidePort = true, true
@@ -179,7 +181,10 @@ func (s *Server) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.ShutdownGrace)
 	defer cancel()
 	s.feed.flush() // What is pending still goes out.
-	s.sockets.shutdown(ctx)
+	var sockets sync.WaitGroup
+	sockets.Go(func() { s.sockets.shutdown(ctx) })
+	sockets.Go(func() { s.singles.shutdown(ctx) })
+	sockets.Wait()
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.log.Warn("requests were still running at shutdown", "error", err)
 		_ = s.http.Close()

@@ -19,15 +19,17 @@ const closeSlow = 4008
 
 // Limits of one WebSocket connection.
 const (
-	maxBacklog     = 64   // Messages waiting to be written: more than six seconds of frames.
+	maxBacklog     = 64   // Frames waiting to be written: more than six seconds of them.
+	maxSingles     = 1024 // Messages waiting to be written where each holds one anomaly.
 	maxClientBytes = 4096 // Of one message of a client.
 	maxClientTalk  = 100  // Messages a client may send: none is needed.
 	closeWait      = 2 * time.Second
 )
 
-// sockets serves the WebSocket route.
+// sockets serves the WebSocket route for one format of messages.
 type sockets struct {
 	melody  *melody.Melody
+	backlog int // Messages that may wait to be written before a client counts as slow.
 	feed    *feed
 	metrics *metrics
 	running sync.WaitGroup // Handlers and cuts: http.Server.Shutdown does not wait for hijacked connections.
@@ -48,10 +50,10 @@ type socket struct {
 
 const socketKey = "anomalystream.socket"
 
-func newSockets(f *feed, m *metrics, allowed func(*http.Request) bool) *sockets {
-	w := &sockets{melody: melody.New(), feed: f, metrics: m}
+func newSockets(f *feed, m *metrics, backlog int, allowed func(*http.Request) bool) *sockets {
+	w := &sockets{melody: melody.New(), feed: f, metrics: m, backlog: backlog}
 	w.melody.Config.MaxMessageSize = maxClientBytes
-	w.melody.Config.MessageBufferSize = maxBacklog + 256 // Replays are queued at once; live messages only up to maxBacklog.
+	w.melody.Config.MessageBufferSize = backlog + max(backlog/2, 2*maxBacklog) // Room for one more send beyond the backlog.
 	w.melody.Config.PingPeriod = 20 * time.Second
 	w.melody.Config.PongWait = 50 * time.Second
 	w.melody.Config.WriteWait = 10 * time.Second
@@ -137,7 +139,7 @@ func (c *socket) send(messages [][]byte) {
 	if c.closing.Load() {
 		return
 	}
-	if len(messages) <= maxBacklog && c.waiting.Load() > maxBacklog {
+	if c.waiting.Load() > int64(c.owner.backlog) {
 		c.cut("reads too slowly")
 		return
 	}

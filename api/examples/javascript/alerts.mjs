@@ -1,0 +1,74 @@
+// Prints live anomalies, one line each; it connects again by itself and misses nothing.
+//
+//   node alerts.mjs [--count N] [--since CURSOR] [ws://localhost:8000/ws/alerts?min_score=0.8]
+//
+// It uses nothing but the WebSocket of browsers, Deno and Node 22; Node 20 has it with --experimental-websocket. A token is
+// taken from ANOMALYSTREAM_TOKEN. In a browser, follow() below works as it is.
+
+/**
+ * Follows the feed of live anomalies for ever, or until onAnomaly returns false.
+ * @param {string} url for example "ws://localhost:8000/ws/alerts"
+ * @param {{token?: string, since?: string, onAnomaly: (a: object) => boolean|void, onNote?: (text: string) => void}} options
+ */
+export function follow(url, { token, since, onAnomaly, onNote = () => {} }) {
+  let cursor = since;
+  let done = false;
+
+  const connect = () => {
+    const target = new URL(url);
+    if (cursor) target.searchParams.set("since", cursor);
+    // Browsers cannot set headers here, so the token travels as a subprotocol.
+    const protocols = token ? ["anomalystream", `bearer.${token}`] : ["anomalystream"];
+    const socket = new WebSocket(target, protocols);
+    let last = 0;
+    let silence;
+    const alive = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => socket.close(), 45_000); // Heartbeats come every 15 s.
+    };
+    alive();
+    socket.onmessage = (message) => {
+      if (done) return;
+      alive();
+      const frame = JSON.parse(message.data);
+      if (last && frame.seq !== last + 1) return socket.close(); // The network lost something: resume.
+      last = frame.seq;
+      if (frame.type === "gap") onNote(`some were missed: ${frame.reason}`);
+      for (const anomaly of frame.items) {
+        if (onAnomaly(anomaly) === false) {
+          done = true;
+          return socket.close();
+        }
+      }
+      if (frame.cursor) cursor = frame.cursor; // After the items: a cursor says that they have been dealt with.
+    };
+    socket.onerror = () => {}; // A close follows.
+    socket.onclose = (event) => {
+      clearTimeout(silence);
+      if (done) return;
+      onNote(`connecting again: code ${event.code} ${event.reason}`);
+      setTimeout(connect, 1000);
+    };
+  };
+  connect();
+}
+
+if (typeof process !== "undefined" && process.argv[1]?.endsWith("alerts.mjs")) {
+  const args = process.argv.slice(2);
+  const option = (name) => {
+    const i = args.indexOf(name);
+    return i < 0 ? undefined : args.splice(i, 2)[1];
+  };
+  let left = Number(option("--count") ?? Infinity);
+  const since = option("--since");
+  follow(args[0] ?? "ws://localhost:8000/ws/alerts", {
+    token: process.env.ANOMALYSTREAM_TOKEN,
+    since,
+    onNote: (text) => console.error(text),
+    onAnomaly: (a) => {
+      console.log(a.id, a.timestamp, a.stream, a.entity, a.score.toFixed(3), a.explanation.sentence);
+      left -= 1;
+      return left > 0;
+    },
+  });
+}

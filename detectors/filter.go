@@ -3,7 +3,6 @@ package detectors
 import (
 	"math"
 
-	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/gonum"
 )
 
@@ -58,12 +57,10 @@ func (f *rowFilter) search(x Matrix, q []float64, self int32, list *nearest) boo
 	}
 	list.approx = append(list.approx[:0], f.half...)
 	approx := list.approx
-	narrow := resize(list.narrow, len(q))
+	n := len(approx)
 	for j, v := range q {
-		narrow[j] = float32(v)
+		gonum.Implementation{}.Saxpy(n, -float32(v), f.columns[j*n:(j+1)*n], 1, approx, 1)
 	}
-	list.narrow = narrow
-	gonum.Implementation{}.Sgemv(blas.Trans, len(q), x.Rows, -1, f.columns, x.Rows, narrow, 1, 1, approx, 1)
 	last := len(list.keys) - 1
 	underflow := 0x1p-147 * float64(len(q)) * (1 + math.Sqrt(length) + math.Sqrt(f.largest))
 	cut := float32(math.Inf(1))
@@ -73,14 +70,12 @@ func (f *rowFilter) search(x Matrix, q []float64, self int32, list *nearest) boo
 		}
 		list.offer(squaredDistance(q, x.Row(i)), int32(i))
 		if worst := list.keys[last]; worst < math.MaxFloat32 {
-			cut = roundUp(worst/2*(1+0x1p-32) - length/2*(1-f.eps) + underflow)
+			c := worst/2*(1+0x1p-32) - length/2*(1-f.eps) + underflow
+			cut = float32(c + math.Abs(c)*0x1p-22) // More than the cast can round away.
 		}
 	}
 	return true
 }
-
-// roundUp returns a float32 above v.
-func roundUp(v float64) float32 { return math.Nextafter32(float32(v), float32(math.Inf(1))) }
 
 // sizeBytes returns the memory of the filter.
 func (f *rowFilter) sizeBytes() int { return 4 * (cap(f.columns) + cap(f.half)) }

@@ -11,8 +11,8 @@ type nearest struct {
 	keys []float64
 	rows []int32
 
-	stacks         treeStacks // Of kdTree.
-	approx, narrow []float32  // Of rowFilter.
+	stacks treeStacks // Of kdTree.
+	approx []float32  // Of rowFilter.
 }
 
 // reset empties the list for k rows, in its old memory if that suffices.

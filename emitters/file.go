@@ -19,14 +19,16 @@ const maxLine = 16 << 20
 
 // FileOptions says how the columns of a CSV file become members of events. JSON Lines are taken as they are.
 type FileOptions struct {
-	Time   string            // Member that the first column, the time, becomes; "" for the column's own name.
-	Rename map[string]string // Member that a column becomes, where that is not the column's own name.
+	Time     string            // Member that the first column, the time, becomes; "" for the column's own name.
+	DropTime bool              // The first column becomes no member, only Row.Time.
+	Rename   map[string]string // Member that a column becomes, where that is not the column's own name.
 }
 
 // FileOptionsFor lets the columns of a CSV file meet the definition of a stream: the first column becomes the time
-// field, and a column with a feature's name becomes the field that the feature is read from.
+// field (the record's timestamp where the stream goes by that), and a column with a feature's name becomes the field that
+// the feature is read from.
 func FileOptionsFor(d *streams.Definition) FileOptions {
-	o := FileOptions{Time: d.Time, Rename: map[string]string{}}
+	o := FileOptions{Time: d.Time, DropTime: d.Time == "", Rename: map[string]string{}}
 	if d.Wildcard() {
 		return o
 	}

@@ -22,6 +22,7 @@ type csvLines struct {
 	r      *csv.Reader
 	header []string
 	names  [][]byte // Encoded names of the members, by column.
+	first  int      // First column that becomes a member.
 }
 
 func newCSVLines(r *bufio.Reader, o FileOptions) (*csvLines, error) {
@@ -38,6 +39,9 @@ func newCSVLines(r *bufio.Reader, o FileOptions) (*csvLines, error) {
 	}
 	c.ReuseRecord = true
 	l := &csvLines{r: c}
+	if o.DropTime {
+		l.first = 1
+	}
 	seen := map[string]bool{}
 	for i, column := range header {
 		column = strings.TrimSpace(column)
@@ -73,8 +77,14 @@ func (l *csvLines) next() (Row, error) {
 	line, _ := l.r.FieldPos(0)
 	row := Row{Line: line, Value: make([]byte, 0, 32*len(cells))}
 	row.Time, _ = streams.ParseTime([]byte(cells[0]))
+	row.Value = append(row.Value, '{')
 	for i, cell := range cells {
-		row.Value = append(row.Value, "{,"[min(i, 1)])
+		if i < l.first {
+			continue
+		}
+		if i > l.first {
+			row.Value = append(row.Value, ',')
+		}
 		row.Value = append(append(row.Value, l.names[i]...), ':')
 		if row.Value, err = appendCell(row.Value, cell); err != nil {
 			line, at := l.r.FieldPos(i)

@@ -78,6 +78,7 @@ func TestReadFiles(t *testing.T) {
 			[]string{`{"t":1,"a":2}`, `{"t":3,"a":4}`}, nil},
 		"a stream's names": {"a.csv", "when,cpu,other\n1,2,3\n", FileOptionsFor(&def),
 			[]string{`{"meta.at":1,"load.cpu":2,"other":3}`}, nil},
+		"time apart": {"a.csv", "when,cpu\n1,2\n", FileOptions{DropTime: true}, []string{`{"cpu":2}`}, nil},
 		"bad lines": {"a.csv", "t,a\n1\n2,3\n4,\"x\"y\n5,6,7\n8,\xff\n9,10\n", FileOptions{},
 			[]string{`{"t":2,"a":3}`, `{"t":9,"a":10}`},
 			[]string{"a.csv:2: the line has not as many cells as the header", "a.csv:4:5: extraneous or missing \" in quoted-field",

@@ -25,7 +25,7 @@ func percentileSorted(v []float64, q float64) float64 {
 
 // percentilePosition returns the index below the percentile of n values and the share of the way to the next one.
 func percentilePosition(n int, q float64) (i int, t float64) {
-	h := float64(n-1) * (min(max(q, 0), 100) / 100)
+	h := float64(float64(n-1) * (min(max(q, 0), 100) / 100))
 	i = int(h)
 	return i, h - float64(i)
 }

@@ -29,7 +29,7 @@ var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // rig is a running server with its fakes and a client of its own.
 type rig struct {
 	*Server
-	t        *testing.T
+	t        testing.TB
 	history  *fakeHistory
 	statuses *fakeStatuses
 	audits   *fakeAudits
@@ -59,7 +59,7 @@ func (b *safeBuffer) String() string {
 }
 
 // serve starts a server on a free loopback port; change may alter configuration and parts before. It ends with the test.
-func serve(t *testing.T, change func(*Config, *Deps)) *rig {
+func serve(t testing.TB, change func(*Config, *Deps)) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, history: &fakeHistory{}, statuses: &fakeStatuses{}, audits: &fakeAudits{}, events: &fakePublisher{},
@@ -108,7 +108,7 @@ type answer struct {
 	body []byte
 }
 
-func (a *answer) decode(t *testing.T, v any) {
+func (a *answer) decode(t testing.TB, v any) {
 	t.Helper()
 	if err := json.Unmarshal(a.body, v); err != nil {
 		t.Fatalf("decoding %q: %v", a.body, err)
@@ -241,7 +241,7 @@ func anomaly(stream, entity string, offset int64, score float64) streams.Anomaly
 }
 
 // eventually polls until the condition holds.
-func eventually(t *testing.T, what string, condition func() bool) {
+func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -3,8 +3,8 @@ package evaluate
 // nabSet is the name of the set that the Numenta scores are for.
 const nabSet = "nab"
 
-// nabSpan is how many rows an alarm episode must stand out from.
-const nabSpan = 150
+// EpisodeSpan is how many rows an alarm episode must stand out from.
+const EpisodeSpan = 150
 
 // Report holds every figure of a number of streams.
 type Report struct {
@@ -48,7 +48,7 @@ func Evaluate(streams []*Stream, o Options) Report {
 		r.Sets[set] = SetReport{Summarize(counts, o.Epsilon), len(counts), ratio(kept[set], len(counts))}
 	}
 	if len(nab) > 0 {
-		n := MeasureNAB(nab, nabSpan, o.Threshold)
+		n := MeasureNAB(nab, EpisodeSpan, o.Threshold)
 		r.NAB = &n
 	}
 	return r

@@ -1,0 +1,236 @@
+package processors
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"anomalystream/detectors"
+	"anomalystream/detectors/decision"
+)
+
+// folds is how many contiguous blocks of the warm-up are judged by models of the others.
+const folds = 5
+
+// models are the fitted detectors of a key.
+type models struct {
+	scaler    detectors.Scaler
+	list      []detectors.Detector
+	failed    []string  // Why a detector could not be fitted, "" where it could.
+	columnMid []float64 // Median of each column over the training rows.
+	expected  []float64 // Median of each raw value.
+	rawMean   []float64 // Mean and scale of each raw value.
+	rawScale  []float64
+	from, to  time.Time // Event times of the oldest and newest training row.
+	rows      int
+}
+
+// work is scratch memory of one step or fit.
+type work struct {
+	row, scaled, raw, parts, share []float64
+	values                         []float64
+	matrix, rest, column           []float64
+	training                       []decision.Training
+	transform                      []float64
+}
+
+func (e *Engine) getWork() *work {
+	if w, ok := e.works.Get().(*work); ok {
+		return w
+	}
+	return &work{}
+}
+
+// sized returns a slice of n elements, in the old memory where it suffices.
+func sized(v []float64, n int) []float64 {
+	if cap(v) < n {
+		return make([]float64, n)
+	}
+	return v[:n]
+}
+
+// fit fits new models on the newest rows and brings the calibration up to date. The caller has stored the latest event.
+func (e *Engine) fit(s *State, w *work) {
+	s.fitFrom, s.fitTo = max(s.cut, s.seen-int64(e.def.Window), 0), s.seen
+	s.generation++
+	s.fitTime = s.lastEvent
+	s.models = e.train(s, w, s.models)
+	training := e.training(s.models, w)
+	first := s.generation == 1
+	s.calibrator.Rescale(training)
+	if first {
+		e.crossFit(s, w)
+		return
+	}
+	s.calibrator.Rejudge(training, e.Rate())
+}
+
+// training gathers the training scores of fitted models.
+func (e *Engine) training(m *models, w *work) []decision.Training {
+	w.training = w.training[:0]
+	for k, d := range m.list {
+		t := decision.Training{Failed: m.failed[k] != ""}
+		if !t.Failed {
+			t.Scores = d.TrainingScores()
+			w.column = sized(w.column, len(t.Scores))
+			t.Median, t.Q95 = detectors.Median95(t.Scores, w.column)
+		}
+		w.training = append(w.training, t)
+	}
+	return w.training
+}
+
+// train fits models on the rows of the last fit, in the memory of the old models where there are some. It depends on the rows,
+// the seed and the parameters alone.
+func (e *Engine) train(s *State, w *work, old *models) *models {
+	x := e.trainingRows(s, w)
+	m := old
+	if m == nil {
+		m = &models{failed: make([]string, len(e.specs))}
+		for _, spec := range e.specs {
+			d, _ := detectors.New(spec) // NewEngine has made each once.
+			m.list = append(m.list, d)
+		}
+	}
+	m.rows = x.Rows
+	e.fitModels(m, x, s.entity, s.generation, 0)
+	e.describe(m, s, w)
+	return m
+}
+
+// trainingRows copies the columns of the rows of the last fit.
+func (e *Engine) trainingRows(s *State, w *work) detectors.Matrix {
+	n, c := int(s.fitTo-s.fitFrom), s.plan.columns()
+	w.matrix = sized(w.matrix, n*c)
+	for i := range n {
+		copy(w.matrix[i*c:(i+1)*c], s.row(s.fitFrom+int64(i), e.keep()))
+	}
+	return detectors.Matrix{Rows: n, Cols: c, Data: w.matrix}
+}
+
+// fitModels fits scaler and detectors on x, which it standardises in place.
+func (e *Engine) fitModels(m *models, x detectors.Matrix, entity string, generation int64, part uint64) {
+	if err := m.scaler.Fit(x); err != nil {
+		for k := range m.failed {
+			m.failed[k] = err.Error()
+		}
+		return
+	}
+	_ = m.scaler.TransformMatrix(x, x) // The shapes are equal.
+	for k, d := range m.list {
+		m.failed[k] = ""
+		if err := d.Fit(x, e.seed(entity, generation, part<<8|uint64(k))); err != nil {
+			m.failed[k] = err.Error()
+			continue
+		}
+		if slices.ContainsFunc(d.TrainingScores(), func(v float64) bool { return math.IsNaN(v) }) {
+			m.failed[k] = d.Name() + ": the training scores hold NaN"
+		}
+	}
+}
+
+// describe notes what explanations need: medians of columns and raw values, the span of time.
+func (e *Engine) describe(m *models, s *State, w *work) {
+	c, raws := s.plan.columns(), len(s.plan.names)
+	n := int(s.fitTo - s.fitFrom)
+	m.columnMid, m.expected = sized(m.columnMid, c), sized(m.expected, raws)
+	m.rawMean, m.rawScale = sized(m.rawMean, raws), sized(m.rawScale, raws)
+	w.column, w.rest = sized(w.column, n), sized(w.rest, n)
+	for j := range c + raws {
+		for i := range n {
+			w.column[i] = s.row(s.fitFrom+int64(i), e.keep())[j]
+		}
+		median, _ := detectors.Median95(w.column[:n], w.rest)
+		if j < c {
+			m.columnMid[j] = median
+			continue
+		}
+		m.expected[j-c] = median
+		m.rawMean[j-c], m.rawScale[j-c] = moments(w.column[:n])
+	}
+	keep := int64(e.keep())
+	m.from = time.Unix(0, s.times[s.fitFrom%keep]).UTC()
+	m.to = time.Unix(0, s.times[(s.fitTo-1)%keep]).UTC()
+}
+
+// moments returns the mean and the population standard deviation, 1 where that vanishes.
+func moments(v []float64) (mean, sd float64) {
+	for _, x := range v {
+		mean += x
+	}
+	mean /= float64(len(v))
+	for _, x := range v {
+		d := x - mean
+		sd += float64(d * d)
+	}
+	if sd = math.Sqrt(sd / float64(len(v))); !(sd >= 1e-12*max(1, math.Abs(mean))) {
+		sd = 1
+	}
+	return mean, sd
+}
+
+// crossFit seeds the calibration: each fifth of the warm-up is judged by models of the other four, so that the scores are out
+// of sample as later ones will be.
+func (e *Engine) crossFit(s *State, w *work) {
+	all := slices.Clone(e.trainingRows(s, w).Data)
+	n, c := int(s.fitTo-s.fitFrom), s.plan.columns()
+	m := &models{failed: make([]string, len(e.specs))}
+	for _, spec := range e.specs {
+		d, _ := detectors.New(spec)
+		m.list = append(m.list, d)
+	}
+	raw, row := make([]float64, len(e.specs)), make([]float64, c)
+	for f := range folds {
+		low, high := foldBounds(n, f)
+		w.matrix = append(append(w.matrix[:0], all[:low*c]...), all[high*c:]...)
+		e.fitModels(m, detectors.Matrix{Rows: n - (high - low), Cols: c, Data: w.matrix}, s.entity, s.generation, uint64(f+1))
+		if !s.models.covers(m) {
+			continue // A detector that votes could not be fitted on four fifths.
+		}
+		for i := low; i < high; i++ {
+			if m.score(all[i*c:(i+1)*c], row, raw) {
+				s.calibrator.Seed(raw)
+			}
+		}
+	}
+}
+
+// foldBounds returns the rows of a fold: the first ones are longer by one where n is no multiple, as numpy splits.
+func foldBounds(n, f int) (low, high int) {
+	size, more := n/folds, n%folds
+	low = f*size + min(f, more)
+	high = low + size
+	if f < more {
+		high++
+	}
+	return low, high
+}
+
+// covers reports whether every detector fitted in m is fitted in the others too.
+func (m *models) covers(others *models) bool {
+	for k := range m.failed {
+		if m.failed[k] == "" && others.failed[k] != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// score writes each detector's raw score of a row. It reports whether every detector that was fitted could score it.
+func (m *models) score(row, scaled, raw []float64) bool {
+	if m.scaler.Transform(row, scaled) != nil {
+		return false
+	}
+	for k, d := range m.list {
+		raw[k] = 0
+		if m.failed[k] != "" {
+			continue
+		}
+		v, err := d.Score(scaled)
+		if err != nil || math.IsNaN(v) {
+			return false
+		}
+		raw[k] = v
+	}
+	return true
+}

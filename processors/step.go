@@ -1,0 +1,188 @@
+package processors
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"anomalystream/detectors/decision"
+	"anomalystream/streams"
+)
+
+// Result is what one event came to.
+type Result struct {
+	Scored     bool    // False during the warm-up, and while no detector could be fitted.
+	Score      float64 // Ensemble score E in [0, 1].
+	Flag       bool    // E >= 0.6: the vote holds.
+	Severity   float64
+	AlertScore float64 // Of flagged events, and of every event with Engine.Peek; 0 otherwise.
+	Statistic  float64
+	Threshold  float64
+	Votes      int
+	Voters     int
+	Needed     int
+	Raw        []float64 // Each detector's raw score; valid until the next call on this state.
+	Grades     []float64 // The same on the common 0..1 scale; valid until the next call on this state.
+	Drift      bool      // The regime changed with this event.
+	Refitted   bool      // New models judge the next event.
+	Anomaly    *streams.Anomaly
+	Why        *streams.Explanation // Of flagged events, and of every scored event with Engine.Peek.
+	Closed     []streams.Rollup     // Minutes that this event ended.
+}
+
+// Step scores an event by models of earlier events and then learns it. It is deterministic: the same state and event give the
+// same bits. A Reject leaves the state as it was.
+func (e *Engine) Step(s *State, ev *streams.Event) (Result, *streams.Reject) {
+	w := e.getWork()
+	defer e.works.Put(w)
+	p, reject := e.prepare(s, ev, w)
+	if reject != nil {
+		return Result{}, reject
+	}
+	if s.plan == nil {
+		s.adopt(p)
+	}
+	var r Result
+	d, scored := e.judge(s, w)
+	if scored {
+		s.calibrator.Learn(&d)
+		e.fill(&r, &d, w)
+		s.count(&r)
+		if r.Flag {
+			r.AlertScore = s.calibrator.Depth(d.Statistic)
+			r.Why = e.explain(s, w, &r)
+			r.Anomaly = e.anomaly(s, ev, w, &r)
+			s.lastAnomaly = &streams.LastAnomaly{ID: r.Anomaly.ID, Timestamp: r.Anomaly.Timestamp, Score: r.Score}
+		}
+	}
+	e.learn(s, ev, w)
+	r.Closed = e.roll(s, ev, w, &r)
+	if r.Drift = d.Drift; r.Drift {
+		s.regimes++
+		s.cut = max(s.cut, s.seen-decision.RegimeRows)
+	}
+	if r.Drift || e.due(s) {
+		e.fit(s, w)
+		r.Refitted = true
+	}
+	return r, nil
+}
+
+// Peek tells what an event would score, with the explanation even where it is no anomaly. The state stays as it is.
+func (e *Engine) Peek(s *State, ev *streams.Event) (Result, *streams.Reject) {
+	w := e.getWork()
+	defer e.works.Put(w)
+	if _, reject := e.prepare(s, ev, w); reject != nil || s.plan == nil {
+		return Result{}, reject
+	}
+	var r Result
+	d, scored := e.judge(s, w)
+	if !scored {
+		return r, nil
+	}
+	e.fill(&r, &d, w)
+	r.AlertScore = s.calibrator.Depth(d.Statistic)
+	r.Why = e.explain(s, w, &r)
+	r.Raw, r.Grades = slices.Clone(r.Raw), slices.Clone(r.Grades)
+	if r.Flag {
+		r.Anomaly = e.anomaly(s, ev, w, &r)
+	}
+	return r, nil
+}
+
+// due reports whether a fit belongs after the event just learned: at the end of the warm-up, then every refit events.
+func (e *Engine) due(s *State) bool {
+	n := s.seen - int64(e.def.WarmUp)
+	return n >= 0 && n%int64(e.def.Refit) == 0
+}
+
+// prepare checks an event and computes its row into the scratch memory.
+func (e *Engine) prepare(s *State, ev *streams.Event, w *work) (*plan, *streams.Reject) {
+	p := s.plan
+	if p == nil {
+		p = e.planFor(ev.Names)
+		s = &State{plan: p, transforms: p.pipeline.NewState()}
+	}
+	if e.fixed == nil && !slices.Equal(p.names, ev.Names) {
+		return nil, &streams.Reject{Code: streams.CodeShape, Reason: "has the features " + strings.Join(ev.Names, ", ") + "; the detector learned " + strings.Join(p.names, ", ")}
+	}
+	w.values = append(w.values[:0], ev.Values...)
+	for j, v := range w.values {
+		if !math.IsNaN(v) {
+			continue
+		}
+		if len(s.held) == 0 || math.IsNaN(s.held[j]) {
+			return nil, &streams.Reject{Code: streams.CodeMissingField, Field: p.names[j], Reason: "has no value, and the key has none to hold"}
+		}
+		w.values[j] = s.held[j]
+	}
+	w.row = sized(w.row, p.width())
+	p.pipeline.Apply(s.transforms, w.values, ev.Time, w.row[:p.columns()], &w.transform)
+	copy(w.row[p.columns():], w.values)
+	return p, nil
+}
+
+// judge scores the row at hand. It reports false while nothing can be scored.
+func (e *Engine) judge(s *State, w *work) (decision.Decision, bool) {
+	if s.generation == 0 || s.plan == nil {
+		return decision.Decision{}, false
+	}
+	if s.models == nil {
+		s.models = e.train(s, w, nil) // After a restart: the same rows and seeds give the same models.
+	}
+	if s.calibrator.Voters() == 0 {
+		return decision.Decision{}, false
+	}
+	c := s.plan.columns()
+	row := w.row[:c]
+	if s.plan.selected {
+		row = s.neutral(w, row)
+	}
+	w.scaled, w.raw = sized(w.scaled, c), sized(w.raw, len(e.specs))
+	if !s.models.score(row, w.scaled, w.raw) {
+		return decision.Decision{}, false
+	}
+	return s.calibrator.Judge(w.raw, e.Rate()), true
+}
+
+// neutral returns the row as the detectors shall see it: a feature whose deviation does not matter stands at the training
+// medians, so it cannot make an anomaly, and the calibrated rate holds for the deviations that do matter.
+func (s *State) neutral(w *work, row []float64) []float64 {
+	w.share = append(w.share[:0], row...)
+	for i, j := range s.plan.source {
+		if !s.plan.matters[j].matter(w.values[j], s.models.expected[j]) {
+			w.share[i] = s.models.columnMid[i]
+		}
+	}
+	return w.share
+}
+
+// fill copies the decision into the result.
+func (e *Engine) fill(r *Result, d *decision.Decision, w *work) {
+	r.Scored, r.Score, r.Flag, r.Severity = true, d.Score, d.Anomaly, d.Severity
+	r.Statistic, r.Threshold = d.Statistic, d.Threshold
+	r.Votes, r.Voters, r.Needed = d.Votes, d.Voters, d.Needed
+	r.Raw, r.Grades = w.raw, d.Grades
+}
+
+// count updates the counters by a scored event.
+func (s *State) count(r *Result) {
+	s.scored++
+	if r.Flag {
+		s.flagged++
+	}
+	s.recent.add(r.Flag)
+	s.scoreSum += r.Score
+	s.scoreMax = max(s.scoreMax, r.Score)
+}
+
+// learn takes the event into the state.
+func (e *Engine) learn(s *State, ev *streams.Event, w *work) {
+	s.store(w.row, ev.Time, e.keep())
+	s.plan.pipeline.Learn(s.transforms, w.values, ev.Time)
+	copy(s.held, w.values)
+	s.seen++
+	if ev.Time.After(s.lastEvent) {
+		s.lastEvent = ev.Time
+	}
+}

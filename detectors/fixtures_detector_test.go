@@ -121,7 +121,9 @@ func (f *fixtures) checkDetector(t *testing.T, path string) {
 	if len(file.Cases) == 0 {
 		t.Error("no cases")
 	}
-	f.count(file.Detector, func(c *fixtureTally) { c.files++ })
+	for _, group := range []string{file.Detector, "base class"} {
+		f.count(group, func(c *fixtureTally) { c.files++ })
+	}
 	for i := range file.Cases {
 		c := &file.Cases[i]
 		f.checkBase(t, file.Detector, c)

@@ -70,7 +70,9 @@ func (f *fixtures) checkForest(t *testing.T, path string) {
 	var ff fixtureForest
 	f.load(t, path, &ff)
 	train, query, _ := f.data(t, ff.Data)
-	f.count("IForest", func(c *fixtureTally) { c.files++ })
+	for _, group := range []string{"IForest", "base class"} {
+		f.count(group, func(c *fixtureTally) { c.files++ })
+	}
 	f.compare(t, "IForest", "c(psi)", averagePath(ff.Psi), ff.CPsi, 1e-14, 0)
 	f.compare(t, "IForest", "depth limit", float64(depthLimit(ff.Psi)), float64(ff.DepthLimit), 0, 0)
 	trees, at := ff.build(t)

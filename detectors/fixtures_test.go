@@ -206,7 +206,7 @@ func setInArray(array []any, position *int, kind string) bool {
 	return false
 }
 
-// number is a float64 whose JSON may also be "nan", "inf" or "-inf".
+// number64 is a float64 whose JSON may also be "nan", "inf" or "-inf".
 type number64 float64
 
 // UnmarshalJSON implements json.Unmarshaler.

@@ -29,7 +29,7 @@ type AnomalyFilter struct {
 	Count       bool      `query:"count" default:"true" doc:"Fill total. Counting very many rows is slow, so the figure may be a moment old."`
 }
 
-// Resolve checks what spans several parameters.
+// Resolve checks what spans several parameters, and what the framework lets pass.
 func (f *AnomalyFilter) Resolve(huma.Context) []error {
 	var errs []error
 	for name, v := range map[string]float64{"min_score": f.MinScore, "max_score": f.MaxScore, "min_severity": f.MinSeverity} {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -56,9 +57,12 @@ func (s *Server) body(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// texts are the parameters that may be empty, which means any; numbers, times and choices need a value.
+var texts = []string{"stream", "entity", "cursor", "detector", "key", "key_field"}
+
 // readable refuses parameters that no store or topic could hold: badly escaped ones, text that is not UTF-8, and NUL. It
-// also decodes the path parameters, once; see routePath.
-func readable(next echo.HandlerFunc) echo.HandlerFunc {
+// also refuses empty ones that the framework would ignore, and decodes the path parameters, once; see routePath.
+func (s *Server) readable(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		var errs []error
 		check := func(location, value string) {
@@ -69,6 +73,9 @@ func readable(next echo.HandlerFunc) echo.HandlerFunc {
 		names := c.ParamNames()
 		values := make([]string, len(names))
 		for i, v := range c.ParamValues() {
+			if strings.Contains(v, "/") { // The router lets a last parameter take the rest of the path.
+				return s.noRoute(c)
+			}
 			decoded, err := url.PathUnescape(v)
 			if err != nil {
 				return problem(http.StatusBadRequest, "the path is badly escaped")
@@ -82,7 +89,11 @@ func readable(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		for name, list := range query {
 			for _, v := range list {
-				check("query."+strings.ToValidUTF8(name, "?"), name+v)
+				location := "query." + strings.ToValidUTF8(name, "?")
+				check(location, name+v)
+				if v == "" && protected(c.Path()) && !liveRoute(c.Path()) && !slices.Contains(texts, name) {
+					errs = append(errs, badField(location, "given without a value", nil))
+				}
 			}
 		}
 		if len(errs) > 0 {
@@ -91,4 +102,25 @@ func readable(next echo.HandlerFunc) echo.HandlerFunc {
 		c.SetParamValues(values...)
 		return next(c)
 	}
+}
+
+// noRoute answers a path that no route has in this form: 405 where one takes other methods, else 404.
+func (s *Server) noRoute(c echo.Context) error {
+	segments := strings.Split(c.Request().URL.RawPath, "/")
+	var allowed []string
+	for _, route := range s.echo.Routes() {
+		pattern := strings.Split(route.Path, "/")
+		fits := len(pattern) == len(segments)
+		for i := 0; fits && i < len(pattern); i++ {
+			fits = pattern[i] == segments[i] || strings.HasPrefix(pattern[i], ":")
+		}
+		if fits {
+			allowed = append(allowed, route.Method)
+		}
+	}
+	if len(allowed) == 0 {
+		return echo.ErrNotFound
+	}
+	c.Response().Header().Set("Allow", strings.Join(allowed, ", "))
+	return echo.ErrMethodNotAllowed
 }

@@ -80,7 +80,7 @@ func New(c Config, d Deps) (*Server, error) {
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.IPExtractor = echo.ExtractIPDirect()
 	s.echo.HTTPErrorHandler = s.errorHandler
-	s.echo.Use(s.deadlines, s.observe, secure, s.origins, s.authenticate, s.limit, s.body, readable, middleware.GzipWithConfig(middleware.GzipConfig{
+	s.echo.Use(s.deadlines, s.observe, secure, s.origins, s.authenticate, s.limit, s.body, s.readable, middleware.GzipWithConfig(middleware.GzipConfig{
 		MinLength: 1400,
 		Skipper:   func(c echo.Context) bool { return liveRoute(c.Request().URL.Path) },
 	}))

@@ -1,0 +1,235 @@
+// The details of one anomaly: the sentence, what stood out, how the detectors voted, and everything behind it.
+
+import { $, h, name } from "./dom.js";
+import { count, deviation, exact, moment, number, percent, score, severity } from "./format.js";
+import { anomalyHash } from "./router.js";
+import { get, part, remove } from "./server.js";
+
+export class Detail {
+  id = "";
+  #find;
+  #access;
+  #closed;
+  #watch;
+  #deleted;
+  #asked = 0;
+
+  /**
+   * @param {object} o
+   * @param {(id: string) => object|undefined} o.find an anomaly that is known already
+   * @param {object} o.access who may delete
+   * @param {() => void} o.closed is called when the dialog has closed
+   * @param {(a: object) => void} o.watch shows the anomaly's entity in the charts
+   * @param {(id: string) => void} o.deleted is called after a deletion
+   */
+  constructor({ find, access, closed, watch, deleted }) {
+    this.#find = find;
+    this.#access = access;
+    this.#closed = closed;
+    this.#watch = watch;
+    this.#deleted = deleted;
+    const dialog = $("detail");
+    dialog.addEventListener("close", () => {
+      this.id = "";
+      this.#asked++;
+      dialog.replaceChildren();
+      this.#closed();
+    });
+    // A click on the backdrop is one on the dialog itself.
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    $("confirm-no").addEventListener("click", () => $("confirm").close());
+    $("confirm-yes").addEventListener("click", () => this.#delete());
+  }
+
+  async open(id) {
+    if (this.id === id) return;
+    this.id = id;
+    const asked = ++this.#asked;
+    const known = this.#find(id);
+    this.#show(known ? this.#content(known) : this.#message("Loading …"));
+    try {
+      const stored = await get(`api/anomalies/${part(id)}`);
+      if (asked === this.#asked && !known) this.#show(this.#content(stored));
+    } catch (error) {
+      if (asked !== this.#asked || known) return; // It has arrived live and is stored in a moment.
+      this.#show(this.#message(error.status === 404 ? "This anomaly does not exist, or it was deleted." : `It cannot be read: ${error.message}.`));
+    }
+  }
+
+  close() {
+    if ($("confirm").open) $("confirm").close();
+    if ($("detail").open) $("detail").close();
+  }
+
+  #show(content) {
+    const dialog = $("detail");
+    dialog.replaceChildren(content);
+    if (!dialog.open) dialog.showModal();
+    dialog.scrollTop = 0;
+    $("detail-title").focus();
+  }
+
+  #closeButton() {
+    return h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => $("detail").close() }, "×");
+  }
+
+  #message(text) {
+    return h("div", { class: "detail-body" }, this.#closeButton(), h("h2", { id: "detail-title", tabindex: "-1", text: "Anomaly" }), h("p", { text }));
+  }
+
+  #content(a) {
+    const { level, word } = severity(a.severity);
+    const why = a.explanation;
+    return h(
+      "div",
+      { class: "detail-body", dataset: { level } },
+      this.#closeButton(),
+      h(
+        "p",
+        { class: "detail-where" },
+        h("span", { class: "chip", text: word }),
+        h("b", {}, name(a.entity || "whole stream")),
+        h("span", { class: "muted" }, "in ", name(a.stream)),
+        h("time", { class: "muted", datetime: a.timestamp, title: exact(a.timestamp), text: moment(a.timestamp) }),
+      ),
+      h("h2", { id: "detail-title", tabindex: "-1", dir: "auto", text: why.sentence }),
+      gauge(a.score),
+      h("section", {}, h("h3", { text: "What stood out" }), contributions(why.contributions)),
+      h(
+        "section",
+        {},
+        h("h3", { text: "How the detectors voted" }),
+        h("p", { class: "muted", text: `${a.votes} of ${a.voters} called it unusual; ${a.needed} make an anomaly.` }),
+        votes(a.detectors),
+      ),
+      h("section", {}, h("h3", { text: "Behind it" }), facts(a)),
+      h("details", {}, h("summary", { text: "The record as JSON" }), h("pre", { tabindex: "0", text: JSON.stringify(a, (key, v) => (key === "at" ? undefined : v), 2) })),
+      this.#actions(a),
+    );
+  }
+
+  #actions(a) {
+    const copy = h("button", { type: "button", class: "quiet", text: "Copy link" });
+    copy.addEventListener("click", async () => {
+      const link = new URL(anomalyHash(a.id), document.baseURI).href;
+      try {
+        await navigator.clipboard.writeText(link);
+        copy.textContent = "Link copied";
+      } catch {
+        prompt("The link to this anomaly", link); // Clipboards need a secure page.
+      }
+    });
+    return h(
+      "div",
+      { class: "dialog-foot" },
+      this.#access.admin
+        ? h("button", { type: "button", class: "danger quiet", text: "Delete", onclick: () => this.#confirm(a) })
+        : null,
+      h("span", { class: "grow" }),
+      copy,
+      h("button", { type: "button", class: "primary", text: "Show in the charts", onclick: () => this.#watch(a) }),
+    );
+  }
+
+  #confirm(a) {
+    $("confirm-text").textContent = `${a.explanation.sentence} It leaves the store for everyone; the audit keeps who deleted it.`;
+    $("confirm").showModal();
+  }
+
+  async #delete() {
+    const { id } = this;
+    try {
+      await remove(`api/anomalies/${part(id)}`);
+      this.#deleted(id);
+      this.close();
+    } catch (error) {
+      $("confirm-text").textContent = `It was not deleted: ${error.message}.`;
+    }
+  }
+}
+
+const width = (v) => `${Math.max(0, Math.min(1, v)) * 100}%`;
+
+/** A cell with a bar from 0 to 1 and its value; limit draws the line at 0.6. */
+function bar(value, text, limit = false) {
+  const track = h("span", { class: "track" }, h("span", { class: "bar", style: { width: width(value) } }), limit && h("span", { class: "bar-limit" }));
+  return h("td", { class: "bar-cell" }, h("div", { class: "bar-row" }, track, h("span", { class: "bar-text", text })));
+}
+
+/** The score on its scale, with the line that makes an anomaly. */
+function gauge(value) {
+  return h(
+    "div",
+    { class: "gauge", role: "img", "aria-label": `Score ${score(value)} on a scale from 0 to 1; 0.6 and above is an anomaly` },
+    h("div", { class: "gauge-bar" }, h("span", { class: "gauge-zone" }), h("span", { class: "gauge-line" }), h("span", { class: "gauge-dot", style: { left: width(value) } })),
+    h("div", { class: "gauge-labels muted" }, h("span", { text: "0 normal" }), h("span", { class: "gauge-limit", text: "0.6" }), h("span", { text: "1" })),
+    h("p", { class: "gauge-value" }, h("b", { text: score(value) }), h("span", { class: "muted", text: " score" })),
+  );
+}
+
+const head = (...labels) => h("thead", {}, h("tr", {}, ...labels.map((text) => h("th", { scope: "col", text }))));
+
+function contributions(list) {
+  if (list.length === 0) return h("p", { class: "muted", text: "No single feature stood out." });
+  return h(
+    "table",
+    { class: "bars" },
+    head("Feature", "Share of the anomaly", "Value", "Usual", "Distance"),
+    h(
+      "tbody",
+      {},
+      ...list.map((c) =>
+        h(
+          "tr",
+          {},
+          h("th", { scope: "row" }, name(c.feature)),
+          bar(c.share, percent(c.share)),
+          h("td", { class: "num", dataset: { label: "Value" } }, h("b", { text: number(c.value) })),
+          h("td", { class: "num", dataset: { label: "Usual" }, text: number(c.expected) }),
+          h("td", { class: "num", dataset: { label: "Distance" }, text: deviation(c.deviation) }),
+        ),
+      ),
+    ),
+  );
+}
+
+function votes(list) {
+  return h(
+    "table",
+    { class: "votes" },
+    head("Detector", "Score", "Own unit", "Vote"),
+    h(
+      "tbody",
+      {},
+      ...list.map((d) =>
+        h(
+          "tr",
+          { class: d.vote ? "voted" : "" },
+          h("th", { scope: "row" }, name(d.name)),
+          bar(d.score, score(d.score), true),
+          h("td", { class: "num", dataset: { label: "Own unit" }, text: number(d.raw) }),
+          h("td", { class: "vote", text: d.vote ? "Anomaly" : "Normal" }),
+        ),
+      ),
+    ),
+  );
+}
+
+function facts(a) {
+  const why = a.explanation;
+  const rows = [
+    ["Event time", exact(a.timestamp)],
+    ["Severity", `${number(a.severity)} of 30: the mean distance from normal, in units of normal spread`],
+    ["Alert score", `${number(a.alert_score)}, comparable across streams`],
+    ["False alarms asked for", percent(why.requested_rate)],
+    ["Statistic and threshold", `${number(why.statistic)} against ${number(why.threshold)}`],
+    ["Model", `generation ${count(why.generation)}, trained on ${count(why.trained_rows)} events`],
+    ["Trained on events from", `${moment(why.trained_from)} to ${moment(why.trained_to)}`],
+    ["Source", `${a.source.topic}, partition ${a.source.partition}, offset ${a.source.offset}`],
+    ["Id", a.id],
+  ];
+  if (a.kind === "rule") rows.unshift(["Kind", "A hard limit of the stream's rules was crossed"]);
+  if (a.replay) rows.push(["Replayed", "yes: nobody was notified"]);
+  if (a.suppressed_by) rows.push(["Silenced by", a.suppressed_by]);
+  return h("dl", { class: "facts" }, ...rows.map(([label, text]) => h("div", {}, h("dt", { text: label }), h("dd", {}, name(text)))));
+}

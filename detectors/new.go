@@ -19,6 +19,7 @@ func constructors() []constructor {
 		{"lof", newLOF},
 		{"hbos", newHBOS},
 		{"knn", newKNN},
+		{"mahalanobis", newMahalanobis},
 	}
 }
 

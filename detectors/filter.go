@@ -61,20 +61,70 @@ func (f *rowFilter) search(x Matrix, q []float64, self int32, list *nearest) boo
 	for j, v := range q {
 		gonum.Implementation{}.Saxpy(n, -float32(v), f.columns[j*n:(j+1)*n], 1, approx, 1)
 	}
-	last := len(list.keys) - 1
-	underflow := 0x1p-147 * float64(len(q)) * (1 + math.Sqrt(length) + math.Sqrt(f.largest))
-	cut := float32(math.Inf(1))
-	for i, v := range approx {
+	b := filterBound{
+		shift: length/2*(1-f.eps) - 0x1p-147*float64(len(q))*(1+math.Sqrt(length)+math.Sqrt(f.largest)),
+		first: sampledCut(approx, len(list.keys)),
+	}
+	if b.scan(x, q, self, list); b.cut(list) > b.first {
+		// Fewer than k rows passed, or one of them is not nearer than what the sample excluded.
+		list.reset(len(list.keys))
+		b.first = float32(math.Inf(1))
+		b.scan(x, q, self, list)
+	}
+	return true
+}
+
+// filterBound excludes rows in one search.
+type filterBound struct {
+	shift float64 // What separates half a squared distance from f, slack for rounding included.
+	first float32 // A guess of the final cut.
+}
+
+// cut returns what the f of a row that belongs into the list cannot exceed.
+func (b *filterBound) cut(list *nearest) float32 {
+	worst := list.keys[len(list.keys)-1]
+	if !(worst < math.MaxFloat32) {
+		return float32(math.Inf(1))
+	}
+	c := worst/2*(1+0x1p-32) - b.shift
+	return float32(c + math.Abs(c)*0x1p-22) // More than the cast can round away.
+}
+
+// scan compares exactly what no cut excludes.
+func (b *filterBound) scan(x Matrix, q []float64, self int32, list *nearest) {
+	cut := b.first
+	for i, v := range list.approx {
 		if v > cut || int32(i) == self {
 			continue
 		}
 		list.offer(squaredDistance(q, x.Row(i)), int32(i))
-		if worst := list.keys[last]; worst < math.MaxFloat32 {
-			c := worst/2*(1+0x1p-32) - length/2*(1-f.eps) + underflow
-			cut = float32(c + math.Abs(c)*0x1p-22) // More than the cast can round away.
-		}
+		cut = min(b.first, b.cut(list))
 	}
-	return true
+}
+
+// sampledCut returns a value that 2k to 3k of many values do not exceed, infinity where a sample does not pay.
+func sampledCut(values []float32, k int) float32 {
+	const samples, most = 128, 8
+	rank := 2 + 2*k*samples/len(values)
+	if len(values) < 4*samples || rank > most {
+		return float32(math.Inf(1))
+	}
+	var least [most]float32 // In ascending order.
+	for i := range least {
+		least[i] = float32(math.Inf(1))
+	}
+	for i := range samples {
+		v := values[i*len(values)/samples]
+		j := rank - 1
+		if !(v < least[j]) {
+			continue
+		}
+		for ; j > 0 && least[j-1] > v; j-- {
+			least[j] = least[j-1]
+		}
+		least[j] = v
+	}
+	return least[rank-1]
 }
 
 // sizeBytes returns the memory of the filter.

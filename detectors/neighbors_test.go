@@ -156,3 +156,52 @@ func TestNeighborsOfAnything(t *testing.T) {
 		}
 	})
 }
+
+// TestFilterSample: the cut guessed from a sample leaves every search exact, also where it is far too low because the
+// sample is not like the rest.
+func TestFilterSample(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		value func(r *rng, row, column int) float64
+	}{
+		{"like the rest", shapes[0].value},
+		{"ties", shapes[2].value},
+		{"nearer than the rest", func(r *rng, row, _ int) float64 {
+			if row%16 == 0 { // The sample of 2048 rows.
+				return gauss(r) * 1e-3
+			}
+			return gauss(r)
+		}},
+		{"farther than the rest", func(r *rng, row, _ int) float64 {
+			if row%16 == 0 {
+				return gauss(r) * 100
+			}
+			return gauss(r)
+		}},
+	} {
+		x := shaped(c.value, 2048, 10, 1)
+		var s neighbors
+		s.build(x)
+		guessed, failed := 0, 0
+		for i := range 60 {
+			for _, k := range []int{1, 20, 200} {
+				var list nearest
+				list.reset(k)
+				s.search(x.Row(i), int32(i), &list)
+				expectNearest(t, &list, metric{}, x, x.Row(i), i)
+				first := sampledCut(list.approx, k)
+				if b := (filterBound{first: first}); first < math.MaxFloat32 {
+					guessed++
+					list.reset(k)
+					if b.scan(x, x.Row(i), int32(i), &list); list.rows[k-1] == noRow {
+						failed++
+					}
+				}
+			}
+		}
+		if guessed == 0 || c.name == "nearer than the rest" && failed == 0 {
+			t.Errorf("%s: %d guesses, of which %d failed: the test does not reach what it is for", c.name, guessed, failed)
+		}
+	}
+}

@@ -2,12 +2,14 @@ package kafkatest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -153,12 +155,15 @@ func (c *Client) ReadAll(topic string) []Record {
 	return out
 }
 
-// Committed returns the offsets that a group has committed for a topic.
+// Committed returns the offsets that a group has committed for a topic; none for a group that does not exist yet.
 func (c *Client) Committed(group, topic string) map[int32]int64 {
 	c.t.Helper()
 	ctx, cancel := c.deadline()
 	defer cancel()
 	fetched, err := c.Admin.FetchOffsetsForTopics(ctx, group, topic)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return map[int32]int64{}
+	}
 	if err != nil {
 		c.t.Fatalf("reading the offsets of group %s: %v", group, err)
 	}

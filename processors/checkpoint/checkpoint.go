@@ -11,7 +11,10 @@ import (
 
 // checkpoint saves every key that has changed and commits the offsets that are then safe: those below which every effect is in
 // an acknowledged snapshot and all output is acknowledged.
-func (r *run[S]) checkpoint(ctx context.Context) error {
+//
+// A sweep that is broken off leaves snapshots behind that are written and perhaps not acknowledged, of keys that no later sweep
+// visits. So only the end of the session breaks it off, and the session makes no other checkpoint then.
+func (r *run[S]) checkpoint() error {
 	r.sweeping.Lock()
 	defer r.sweeping.Unlock()
 	if r.session == nil {
@@ -25,7 +28,8 @@ func (r *run[S]) checkpoint(ctx context.Context) error {
 	}
 	if r.group.config.Stateful {
 		r.removeOrphans()
-		if err := r.processor.VisitAll(ctx, visitor, nil); err != nil {
+		if err := r.processor.VisitAll(r.session.ctx, visitor, nil); err != nil {
+			r.session = nil
 			return fmt.Errorf("saving the changed keys: %w", err)
 		}
 	}
@@ -65,17 +69,11 @@ func (r *run[S]) commit(applied map[int32]int64) {
 // removeOrphans deletes the chunks that no snapshot names. Nothing depends on it, so nobody waits.
 func (r *run[S]) removeOrphans() {
 	for _, p := range r.all() {
-		var writes []write
-		for _, key := range p.takeOrphans() {
-			writes = append(writes, write{key: key, chunk: true})
-		}
-		if len(writes) > 0 {
-			r.producer.write(r.group.shared.table, p.id, writes, func(err error) {
-				if err != nil {
-					r.group.shared.log.Debug("removing old chunks", "error", err)
-				}
-			})
-		}
+		r.producer.write(r.group.shared.table, p.id, [][]write{deletions(p.takeOrphans())}, func(err error) {
+			if err != nil {
+				r.group.shared.log.Debug("removing old chunks", "error", err)
+			}
+		})
 	}
 }
 
@@ -171,22 +169,24 @@ func (r *run[S]) countKeys() (n int) {
 }
 
 // end implements sessionOwner: it makes the final checkpoint, so that nothing is read twice after an orderly end.
-func (r *run[S]) end(_ *session, orderly bool) {
+func (r *run[S]) end(s *session, orderly bool) {
 	r.hurry.Store(true)
 	r.mu.RLock()
 	failed := r.cause != nil
 	r.mu.RUnlock()
 	owned := map[int32]bool{}
 	if orderly && !failed && r.pulse.beats() {
-		ctx, cancel := context.WithTimeout(context.Background(), r.group.config.Final)
-		defer cancel()
-		if err := r.checkpoint(ctx); err != nil {
+		limit := time.AfterFunc(r.group.config.Final, s.cancel)
+		defer limit.Stop()
+		if err := r.checkpoint(); err != nil {
 			r.group.shared.log.Warn("the last checkpoint was not made: some messages will be read again", "error", err)
 		} else {
 			for _, p := range r.all() {
 				owned[p.id] = true
 			}
 		}
+	} else {
+		s.cancel() // It also breaks off a sweep under way.
 	}
 	r.group.mu.Lock()
 	r.group.owned = owned

@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"hash"
@@ -143,9 +142,9 @@ func (g *Group[S]) Reset(key string) bool {
 }
 
 // Checkpoint makes a checkpoint now. It returns nil where this process has no part in the group at the moment.
-func (g *Group[S]) Checkpoint(ctx context.Context) error {
+func (g *Group[S]) Checkpoint() error {
 	if r := g.current(); r != nil {
-		return r.checkpoint(ctx)
+		return r.checkpoint()
 	}
 	return nil
 }

@@ -77,6 +77,7 @@ func options(t testing.TB, brokers []string) checkpoint.Config[*account] {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Consumer.MaxWaitTime = 50 * time.Millisecond // A reader that ends waits for its request to be answered.
 	log := slog.New(slog.DiscardHandler)
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))

@@ -138,6 +138,7 @@ func (k Kafka) Sarama() (*sarama.Config, error) {
 
 	c.Consumer.Return.Errors = true
 	c.Consumer.Fetch.Default = 4 << 20
+	c.Consumer.MaxWaitTime = 250 * time.Millisecond // A reader that ends waits for its request to be answered.
 	c.Consumer.MaxProcessingTime = time.Second
 	c.Consumer.Retry.Backoff = 500 * time.Millisecond
 	c.Consumer.Offsets.Initial = sarama.OffsetOldest

@@ -24,5 +24,17 @@ func (l logger) say(message string) {
 	if lower := strings.ToLower(message); strings.Contains(lower, "error") && !strings.Contains(lower, "no error") {
 		level = slog.LevelWarn
 	}
-	l.log.Log(context.Background(), level, "goka", "message", strings.TrimSpace(message))
+	l.log.Log(context.Background(), level, "goka", "message", short(message))
+}
+
+// longestMessage bounds what is logged of an error: goka joins the errors of all messages in flight.
+const longestMessage = 400
+
+// short is the beginning of a text, on one line.
+func short(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > longestMessage {
+		return strings.ToValidUTF8(text[:longestMessage], "") + " ..."
+	}
+	return text
 }

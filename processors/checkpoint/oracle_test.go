@@ -48,6 +48,9 @@ func judge(t testing.TB, c *kafkatest.Client) verdict {
 			v.missing++
 		case len(variants) > 1 || variants[value] == 0:
 			v.differing++
+			if v.differing <= 3 {
+				t.Logf("%s: want %.300q, got %.600s", id, value, fmt.Sprint(variants))
+			}
 		default:
 			v.duplicates += variants[value] - 1
 		}

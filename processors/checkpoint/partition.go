@@ -152,10 +152,11 @@ func (p *partition[S]) apply(e *entry[S], m *Message) error {
 func (p *partition[S]) panicked(m *Message, reason string, from int) {
 	p.out.truncate(from)
 	p.group.metrics.refused.WithLabelValues(CodePanic).Inc()
-	p.group.log.Error("a message panicked and is refused", "topic", m.Topic, "partition", m.Partition, "offset", m.Offset, "panic", reason)
+	p.group.log.Error("a message panicked and is refused", "topic", m.Topic, "partition", m.Partition, "offset", m.Offset, "panic", firstLine(reason))
+	p.group.log.Debug("where it panicked", "stack", reason)
 	if again := guard(func() { p.app.Refuse(m, CodePanic, firstLine(reason), &p.out) }); again != "" {
 		p.out.truncate(from)
-		p.group.log.Error("refusing a message panicked too; it is skipped", "topic", m.Topic, "partition", m.Partition, "offset", m.Offset, "panic", again)
+		p.group.log.Error("refusing a message panicked too; it is skipped", "topic", m.Topic, "partition", m.Partition, "offset", m.Offset, "panic", firstLine(again))
 	}
 }
 

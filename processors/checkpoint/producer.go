@@ -88,11 +88,20 @@ func withTimestamp(headers map[string][]byte, t time.Time) goka.Headers {
 	return out
 }
 
-// write writes records to one partition, in order, and calls done once when all are acknowledged or one failed.
-func (p *producer) write(topic string, partition int32, writes []write, done func(error)) {
+// write writes the stages one after another to one partition: a stage is sent when the one before is acknowledged. It calls
+// done once, when all are or a record was not written. Order alone would not do: after an error that is final, Kafka takes
+// later records of the pipeline.
+func (p *producer) write(topic string, partition int32, stages [][]write, done func(error)) {
+	for len(stages) > 0 && len(stages[0]) == 0 {
+		stages = stages[1:]
+	}
+	if len(stages) == 0 {
+		done(nil)
+		return
+	}
 	var (
 		mu    sync.Mutex
-		open  = len(writes)
+		open  = len(stages[0])
 		first error
 	)
 	finish := func(_ *sarama.ProducerMessage, err error) {
@@ -103,11 +112,15 @@ func (p *producer) write(topic string, partition int32, writes []write, done fun
 		open--
 		last := open == 0
 		mu.Unlock()
-		if last {
+		switch {
+		case !last:
+		case first != nil || len(stages) == 1:
 			done(first)
+		default: // Not here: whoever takes the acknowledgements must not wait for the producer.
+			go p.write(topic, partition, stages[1:], done)
 		}
 	}
-	for _, w := range writes {
+	for _, w := range stages[0] {
 		m := &sarama.ProducerMessage{Topic: topic, Key: sarama.StringEncoder(w.key), Value: encoder(w.value)}
 		if w.chunk {
 			m.Headers = []sarama.RecordHeader{{Key: []byte(headerChunk), Value: []byte("1")}}

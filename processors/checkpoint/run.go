@@ -184,7 +184,7 @@ func (r *run[S]) visit(ctx goka.Context, _ any) {
 	if p.failed.Load() {
 		return
 	}
-	var writes []write
+	var writes [][]write
 	var outputs []Output
 	err := error(nil)
 	if !r.pulse.beats() {
@@ -199,7 +199,14 @@ func (r *run[S]) visit(ctx goka.Context, _ any) {
 		return
 	}
 	if len(writes) > 0 {
-		r.producer.write(r.group.shared.table, p.id, writes, ctx.DeferCommit())
+		key, done := ctx.Key(), ctx.DeferCommit()
+		r.producer.write(r.group.shared.table, p.id, writes, func(err error) {
+			if err != nil {
+				p.failed.Store(true) // The key counts as saved and is not.
+				r.fail(fmt.Errorf("saving key %q: %w", key, err))
+			}
+			done(err)
+		})
 	}
 	emit(ctx, outputs)
 }
@@ -234,7 +241,7 @@ func (r *run[S]) checkpoints(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := r.checkpoint(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, goka.ErrVisitAborted) {
+			if err := r.checkpoint(); err != nil && ctx.Err() == nil && !errors.Is(err, goka.ErrVisitAborted) {
 				r.group.shared.log.Warn("a checkpoint was not made", "error", err)
 			}
 		}

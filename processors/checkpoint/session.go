@@ -103,9 +103,7 @@ func (h *gateHandler) Setup(real sarama.ConsumerGroupSession) error {
 
 // Cleanup implements sarama.ConsumerGroupHandler.
 func (h *gateHandler) Cleanup(real sarama.ConsumerGroupSession) error {
-	if h.set {
-		h.owner.end(h.session, orderly(context.Cause(real.Context())))
-	}
+	h.owner.end(h.session, h.set && orderly(context.Cause(real.Context())))
 	h.session.cancel()
 	err := h.inner.Cleanup(h.session)
 	h.owner.ended(h.session)

@@ -39,7 +39,7 @@ func (g *Group[S]) Run(ctx context.Context) error {
 		} else {
 			delay = min(2*delay, mostWait)
 		}
-		g.shared.log.Warn("the processor ended and is built again", "error", err, "wait", pause.String())
+		g.shared.log.Warn("the processor ended and is built again", "error", short(err.Error()), "wait", pause.String())
 		if wait(ctx, pause) != nil {
 			return nil
 		}

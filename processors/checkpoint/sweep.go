@@ -18,9 +18,9 @@ type write struct {
 	chunk bool
 }
 
-// snapshot returns the records that save a key, and what its report emits. It returns none for a key that has not changed
-// since its last snapshot or must stay as it is.
-func (p *partition[S]) snapshot(key string) ([]write, []Output) {
+// snapshot returns the records that save a key, in stages that must follow one another, and what its report emits. It returns
+// none for a key that has not changed since its last snapshot or must stay as it is.
+func (p *partition[S]) snapshot(key string) ([][]write, []Output) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.keys[key]
@@ -42,40 +42,45 @@ func (p *partition[S]) snapshot(key string) ([]write, []Output) {
 	p.group.metrics.snapshotBytes.Add(float64(len(b)))
 	p.group.metrics.snapshots.Inc()
 
-	obsolete := e.written
-	writes := p.split(e, b)
-	if obsolete != nil { // After the new snapshot: until it is there the old one needs its chunks.
-		for _, k := range obsolete.keys(key) {
-			writes = append(writes, write{key: k, chunk: true})
-		}
+	var obsolete []write // Until the new snapshot is there the old one needs its chunks.
+	if e.written != nil {
+		obsolete = deletions(e.written.keys(key))
 	}
+	chunks, head := p.split(e, b)
 	e.payload = nil
 	p.out.truncate(0)
 	if reason := guard(func() { p.app.Report(key, e.state, size, &p.out) }); reason != "" {
 		p.group.log.Error("reporting on a key panicked", "key", key, "panic", reason)
 		p.out.truncate(0)
 	}
-	return writes, p.out.list
+	return [][]write{chunks, {head}, obsolete}, p.out.list
 }
 
 // split turns head and body into one record, or into chunks and a record that names them.
-func (p *partition[S]) split(e *entry[S], b []byte) []write {
+func (p *partition[S]) split(e *entry[S], b []byte) (chunks []write, head write) {
 	content := b[envelopeHead:]
 	if len(content) <= chunkSize {
 		e.written = nil
-		return []write{{key: e.key, value: appendChecksum(b)}}
+		return nil, write{key: e.key, value: appendChecksum(b)}
 	}
 	m := manifest{id: rand.Uint64(), size: uint64(len(content)), checksum: crc32.Checksum(content, castagnoli)}
-	var writes []write
 	for len(content) > 0 {
 		n := min(len(content), chunkSize)
-		writes = append(writes, write{key: m.chunkKey(e.key, m.chunks), value: content[:n:n], chunk: true})
+		chunks = append(chunks, write{key: m.chunkKey(e.key, m.chunks), value: content[:n:n], chunk: true})
 		content = content[n:]
 		m.chunks++
 	}
 	e.written = &m
-	head := appendManifest(appendHead(nil, kindChunked, e.at), m)
-	return append(writes, write{key: e.key, value: appendChecksum(head)})
+	return chunks, write{key: e.key, value: appendChecksum(appendManifest(appendHead(nil, kindChunked, e.at), m))}
+}
+
+// deletions returns the records that delete chunks.
+func deletions(keys []string) []write {
+	out := make([]write, len(keys))
+	for i, k := range keys {
+		out[i] = write{key: k, chunk: true}
+	}
+	return out
 }
 
 // sizeHint is the size of the last snapshot, to allocate once.

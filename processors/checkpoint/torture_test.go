@@ -1,0 +1,135 @@
+//go:build unix
+
+package checkpoint_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"anomalystream/internal/kafkatest"
+	"anomalystream/processors/checkpoint"
+	"anomalystream/streams"
+)
+
+// The size of the torture. The defaults suit every run of the tests; docs/torture.md has the full size.
+var (
+	tortureKills  = flag.Int("torture.kills", 5, "instances killed")
+	torturePauses = flag.Int("torture.pauses", 1, "instances stopped for longer than their session")
+	tortureLeaves = flag.Int("torture.leaves", 1, "instances that leave and come back")
+	tortureFaults = flag.Int("torture.faults", 5, "times that the broker refuses records")
+	tortureSeed   = flag.Uint64("torture.seed", 1, "seed of the order of events")
+)
+
+func TestMain(m *testing.M) {
+	kafkatest.Main(m, map[string]func(){"ledger": ledgerProcess})
+}
+
+// ledgerProcess is an instance of the ledger group in a process of its own.
+func ledgerProcess() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	k := checkpoint.Kafka{
+		Brokers: strings.Split(os.Getenv("LEDGER_BROKERS"), ","), InstanceID: os.Getenv("LEDGER_INSTANCE"),
+		Hasher: streams.NewHasher, Session: 3 * time.Second, Flush: time.Millisecond,
+	}
+	config, err := k.Sarama()
+	if err != nil {
+		panic(err)
+	}
+	g, err := checkpoint.New(checkpoint.Config[*account]{
+		Group: "ledger", Input: "in", Outputs: []string{"out", "dead", "status"}, Stateful: true, NewApp: newLedger,
+		Brokers: k.Brokers, Sarama: config, Hasher: streams.NewHasher, Interval: 200 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	})
+	if err != nil {
+		panic(err)
+	}
+	if err := g.Run(ctx); err != nil {
+		panic(err)
+	}
+}
+
+// TestTorture kills, pauses and removes two instances of a group under load while the broker refuses records now and then,
+// and compares what they wrote with a sequential computation.
+func TestTorture(t *testing.T) {
+	t.Parallel()
+	broker := start(t)
+	s := newSystem(t, broker.Client, 4)
+	random := rand.New(rand.NewPCG(*tortureSeed, 0))
+	ring := kafkatest.NewRing(t, 2, random, func(i int) *kafkatest.Process {
+		return kafkatest.Spawn(t, "ledger", "LEDGER_BROKERS="+strings.Join(s.Brokers(), ","), fmt.Sprintf("LEDGER_INSTANCE=node-%d", i))
+	})
+	defer func() {
+		if t.Failed() {
+			t.Logf("%.20000s", ring.Outputs())
+		}
+	}()
+	var strikes []kafkatest.Strike
+	add := func(n int, name string, do func()) {
+		for range n {
+			strikes = append(strikes, kafkatest.Strike{Name: name, Do: do})
+		}
+	}
+	add(*tortureKills, "kill", ring.Kill)
+	add(*torturePauses, "pause", func() { ring.Pause(5 * time.Second) })
+	add(*tortureLeaves, "leave", func() { ring.Leave(200 * time.Millisecond) })
+	add(*tortureFaults, "refuse", func() {
+		topic := []string{"out", "dead", checkpoint.TableOf("ledger")}[random.IntN(3)]
+		broker.FailProduce(topic, 1+random.IntN(3), []*kerr.Error{kerr.NotLeaderForPartition, kerr.InvalidRecord}[random.IntN(2)])
+	})
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error { // What comes before the first start counts as backfill.
+		if c := s.Committed("ledger", "in"); len(c) < s.partitions {
+			return fmt.Errorf("the group has committed where it starts for %v", c)
+		}
+		return nil
+	})
+	load := &ledgerLoad{system: s, random: rand.New(rand.NewPCG(*tortureSeed, 1)), keys: names(100)}
+	ring.Trouble(strikes, 800*time.Millisecond, load.batch)
+	s.AwaitCommitted("ledger", "in", 2*time.Minute)
+	ring.End()
+	v := judge(t, s.Client)
+	t.Logf("messages %d, kills %d, pauses %d, leaves %d, refusals %d: %v", s.Total("in"), *tortureKills, *torturePauses, *tortureLeaves, *tortureFaults, v)
+	if !v.ok() || v.want == 0 {
+		t.Error("output is not what a sequential computation gives")
+	}
+}
+
+// ledgerLoad produces batches of messages, some of them malformed and a few that panic.
+type ledgerLoad struct {
+	*system
+	random *rand.Rand
+	keys   []string
+	n      int
+}
+
+func (l *ledgerLoad) batch() {
+	var records []*kgo.Record
+	for range 500 {
+		l.n++
+		key := l.keys[l.random.IntN(len(l.keys))]
+		value := fmt.Sprint(l.random.Uint64())
+		switch dice := l.random.IntN(20_000); {
+		case dice < 200:
+			value = fmt.Sprintf("malformed %d", l.n)
+		case dice == 200:
+			value = "boom"
+		case dice == 201:
+			value = "big"
+		}
+		records = append(records, &kgo.Record{Topic: "in", Key: []byte(key), Value: []byte(value), Partition: streams.Partition([]byte(key), int32(l.partitions))})
+	}
+	l.Produce(records...)
+	kafkatest.Elapse(20 * time.Millisecond)
+}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"syscall"
@@ -97,6 +98,27 @@ func TestLoad(t *testing.T) {
 	if missing > 0 {
 		t.Errorf("%d anomalies are missing", missing)
 	}
+}
+
+// TestHalfOpen holds thousands of connections that never finish a handshake, while a client is served as ever.
+func TestHalfOpen(t *testing.T) {
+	r := serve(t, func(c *Config, _ *Deps) { c.Log = slog.New(slog.DiscardHandler) })
+	for range 5000 {
+		c, err := net.Dial("tcp", r.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = c.Write([]byte("GET /ws/alerts HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"))
+	}
+	good := r.dial("")
+	last := readHello(t, good)
+	k := &topic{history: r.history}
+	for i := range int64(1000) {
+		k.produce(t, r.Server, anomaly("server_metrics", "web-1", i, 0.9))
+	}
+	sameIDs(t, "the good client", collect(t, good, &last, 1000), k.ids())
+	r.call(200, "GET", "/api/anomalies", "")
 }
 
 func cpu(t *testing.T) time.Duration {

@@ -28,11 +28,12 @@ const (
 
 // sockets serves the WebSocket route for one format of messages.
 type sockets struct {
-	melody  *melody.Melody
-	backlog int // Messages that may wait to be written before a client counts as slow.
-	feed    *feed
-	metrics *metrics
-	running sync.WaitGroup // Handlers and cuts: http.Server.Shutdown does not wait for hijacked connections.
+	melody   *melody.Melody
+	backlog  int // Messages that may wait to be written before a client counts as slow.
+	feed     *feed
+	metrics  *metrics
+	stopping atomic.Bool
+	running  sync.WaitGroup // Handlers and cuts: http.Server.Shutdown does not wait for hijacked connections.
 }
 
 // socket is one WebSocket client.
@@ -48,7 +49,10 @@ type socket struct {
 	joined  chan struct{} // Closed when stop is set.
 }
 
-const socketKey = "anomalystream.socket"
+const (
+	socketKey = "anomalystream.socket"
+	goodbye   = "server stops: connect again with since"
+)
 
 func newSockets(f *feed, m *metrics, backlog int, allowed func(*http.Request) bool) *sockets {
 	w := &sockets{melody: melody.New(), feed: f, metrics: m, backlog: backlog}
@@ -120,6 +124,9 @@ func (w *sockets) connect(s *melody.Session) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.Request.Context()))
 	c := &socket{session: s, owner: w, done: cancel, room: make(chan struct{}, 1), joined: make(chan struct{})}
 	s.Set(socketKey, c)
+	if w.stopping.Load() { // It came between the check and the farewell to all.
+		c.close(websocket.CloseGoingAway, goodbye, "stop")
+	}
 	w.running.Go(func() {
 		defer close(c.joined)
 		c.stop = w.feed.subscribe(ctx, l.key, l.from, c)
@@ -186,8 +193,9 @@ func (c *socket) close(code int, text, reason string) {
 // shutdown tells every client that the server goes away and waits until they are gone; those that are still there when the
 // context ends are dropped.
 func (w *sockets) shutdown(ctx context.Context) {
+	w.stopping.Store(true)
 	sessions, _ := w.melody.Sessions() // None is no error.
-	_ = w.melody.CloseWithMsg(melody.FormatCloseMessage(websocket.CloseGoingAway, "server stops: connect again with since"))
+	_ = w.melody.CloseWithMsg(melody.FormatCloseMessage(websocket.CloseGoingAway, goodbye))
 	done := make(chan struct{})
 	go func() {
 		w.running.Wait()

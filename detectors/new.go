@@ -20,6 +20,7 @@ func constructors() []constructor {
 		{"hbos", newHBOS},
 		{"knn", newKNN},
 		{"mahalanobis", newMahalanobis},
+		{"rcf", newRCF},
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 const (
 	FaultFraudAmount = "fraud_amount"   // Purchases far above the holder's habit.
 	FaultFraudHour   = "fraud_odd_hour" // Purchases in the dead of night, above habit.
-	FaultFraudBurst  = "fraud_burst"    // Many payments within minutes.
+	FaultFraudBurst  = "fraud_burst"    // Many payments within minutes, above habit.
 )
 
 // cards simulates stream transactions: payments of a few cards in the order of their simulated time.
@@ -82,6 +82,8 @@ func (c *card) price() float64 {
 	switch c.theft {
 	case FaultFraudAmount:
 		amount = c.amount * (25 + 25*c.rng.Float64())
+	case FaultFraudBurst:
+		amount = c.amount * (2 + 4*c.rng.Float64())
 	case FaultFraudHour:
 		amount = c.amount * (6 + 6*c.rng.Float64())
 	}

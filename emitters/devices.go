@@ -8,7 +8,7 @@ import (
 // Faults of IoT sensors.
 const (
 	FaultEquipment = "equipment_fault" // A bearing wears out: vibration and temperature climb together.
-	FaultStuck     = "stuck_sensor"    // One sensor reports the end of its range, whatever happens.
+	FaultStuck     = "stuck_sensor"    // The chip for temperature and humidity hangs: it reports the ends of its ranges.
 )
 
 // devices simulates stream iot_sensors: a reading of every device each five simulated minutes.
@@ -24,7 +24,6 @@ type device struct {
 	hour    float64
 	ambient wander
 	load    wander
-	stuck   int // Sensor that sticks next.
 
 	temperature, vibration, pressure, humidity float64 // At average load and noon.
 }
@@ -34,7 +33,7 @@ func newDevices(cfg SimulatorConfig) *devices {
 	for i, name := range []string{"pump-1", "pump-2", "compressor-1", "fan-1"} {
 		rng := source(cfg.Seed, cfg.Stream, name)
 		w.all = append(w.all, &device{
-			name: name, rng: rng, hour: 24 * rng.Float64(), stuck: i % 3,
+			name: name, rng: rng, hour: 24 * rng.Float64(),
 			trouble:     newTrouble(cfg, i, []fault{{FaultEquipment, 24}, {FaultStuck, 10}}),
 			temperature: 48 + 14*rng.Float64(), vibration: 1.5 + 1.5*rng.Float64(), pressure: 4 + 3*rng.Float64(), humidity: 42 + 10*rng.Float64(),
 		})
@@ -69,17 +68,7 @@ func (d *device) read(truth string, progress float64) (temperature, vibration, p
 		vibration *= 1 + 2.5*progress + 0.3*progress*d.rng.NormFloat64()
 		temperature += 22 * progress
 	case FaultStuck:
-		switch d.stuck {
-		case 0:
-			temperature = 125
-		case 1:
-			pressure = 0
-		case 2:
-			humidity = 100
-		}
-		if progress == 1 {
-			d.stuck = (d.stuck + 1) % 3
-		}
+		temperature, humidity = 125, 100
 	}
 	return temperature, max(vibration, 0.05), max(pressure, 0), clamp(humidity, 5, 100)
 }

@@ -27,7 +27,7 @@ type SimulatorConfig struct {
 	Start    time.Time     // Event time of the first event.
 	Interval time.Duration // Event time from one event to the next; 1 ms by default.
 	Calm     int           // Events of an entity before its first fault; 250 by default, more than a warm-up.
-	Gap      int           // Events of an entity between its faults, on average; 1500 by default.
+	Gap      int           // Events of an entity between its faults, on average; 1000 by default.
 }
 
 // WithDefaults returns the configuration with its defaults filled in.
@@ -39,7 +39,7 @@ func (c SimulatorConfig) WithDefaults() SimulatorConfig {
 		c.Calm = 250
 	}
 	if c.Gap == 0 {
-		c.Gap = 1500
+		c.Gap = 1000
 	}
 	return c
 }

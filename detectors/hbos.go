@@ -3,6 +3,7 @@ package detectors
 import (
 	"fmt"
 	"math"
+	"sync"
 )
 
 // HBOS is the histogram-based outlier score of Goldstein and Dengel (2012) as PyOD computes it: one histogram of equal
@@ -20,11 +21,16 @@ type HBOS struct {
 	alpha, tol float64
 	strict     bool
 
-	cols    []hbosColumn
-	cells   []hbosCell // Of all columns.
-	scores  []float64
-	edges   []float64 // Scratch: of one column.
-	counted []uint16  // Scratch: the bin of every row in one column.
+	cols   []hbosColumn
+	cells  []hbosCell // Of all columns.
+	scores []float64
+	pool   *sync.Pool // Of *hbosScratch.
+}
+
+// hbosScratch is the memory of fitting one column.
+type hbosScratch struct {
+	column, edges []float64
+	counted       []uint16 // The bin of every row.
 }
 
 // hbosColumn is the histogram of one column. A constant column has no bins, and no value is within its lo and hi.
@@ -41,7 +47,7 @@ type hbosColumn struct {
 type hbosCell struct{ edge, term float64 }
 
 func newHBOS(p *params) (Detector, error) {
-	h := &HBOS{bins: 10}
+	h := &HBOS{bins: 10, pool: &sync.Pool{New: func() any { return new(hbosScratch) }}}
 	open := func(v float64) bool { return v > 0 && v < 1 }
 	if _, v, ok := p.lookup("n_bins|bins"); !ok || v != "auto" {
 		h.bins = p.int("n_bins|bins", 10, 3, math.MaxUint16)
@@ -73,8 +79,14 @@ func (h *HBOS) Fit(x Matrix, _ uint64) error {
 	h.cols, h.cells = h.cols[:x.Cols], h.cells[:0]
 	h.scores = resize(h.scores, x.Rows)
 	clear(h.scores)
+	scratch := h.pool.Get().(*hbosScratch)
+	defer h.pool.Put(scratch)
+	scratch.column, scratch.counted = resize(scratch.column, x.Rows), resize(scratch.counted, x.Rows)
 	for j := range h.cols {
-		if err := h.fitColumn(x, j); err != nil {
+		for i := range scratch.column {
+			scratch.column[i] = x.Data[i*x.Cols+j]
+		}
+		if err := h.fitColumn(j, scratch); err != nil {
 			h.cols = nil
 			return err
 		}
@@ -83,10 +95,14 @@ func (h *HBOS) Fit(x Matrix, _ uint64) error {
 }
 
 // fitColumn builds the histogram of column j and adds its terms to the training scores.
-func (h *HBOS) fitColumn(x Matrix, j int) error {
-	lo, hi := x.Data[j], x.Data[j]
-	for i := j; i < len(x.Data); i += x.Cols {
-		lo, hi = min(lo, x.Data[i]), max(hi, x.Data[i])
+func (h *HBOS) fitColumn(j int, s *hbosScratch) error {
+	lo, hi := s.column[0], s.column[0]
+	for _, v := range s.column[1:] {
+		if v < lo {
+			lo = v
+		} else if v > hi {
+			hi = v
+		}
 	}
 	unit := 1.0
 	if !h.strict {
@@ -94,14 +110,14 @@ func (h *HBOS) fitColumn(x Matrix, j int) error {
 			h.fitConstant(j, lo)
 			return nil
 		}
-		unit = columnSpread(x, j, lo, hi)
+		unit = columnSpread(s.column, lo, hi)
 	}
 	bins := h.bins
 	if bins == 0 {
-		bins = optimalBins(x.Data[j:], x.Cols, lo, hi)
+		bins = optimalBins(s.column, 1, lo, hi)
 	}
-	h.edges = resize(h.edges, bins+1)
-	hist, ok := newHistogram(lo, hi, h.edges)
+	s.edges = resize(s.edges, bins+1)
+	hist, ok := newHistogram(lo, hi, s.edges)
 	if !ok && !h.strict && !math.IsInf(hi-lo, 0) {
 		h.fitConstant(j, lo)
 		return nil
@@ -110,28 +126,27 @@ func (h *HBOS) fitColumn(x Matrix, j int) error {
 		reason := fmt.Sprintf("ranges from %v to %v: cannot be cut into bins of equal width", lo, hi)
 		return &DataError{Detector: "hbos", Row: -1, Col: j, Reason: reason}
 	}
-	h.fitCells(x, j, &hist, unit)
-	h.scoreColumn(x, j)
+	h.fitCells(j, s, &hist, unit)
+	h.scoreColumn(j, s)
 	return nil
 }
 
 // fitCells counts the rows of column j, and turns the counts into terms. Densities are per unit.
-func (h *HBOS) fitCells(x Matrix, j int, hist *histogram, unit float64) {
+func (h *HBOS) fitCells(j int, s *hbosScratch, hist *histogram, unit float64) {
 	bins, first := len(hist.edges)-1, len(h.cells)
 	h.cells = grow(h.cells, bins+2)
 	cells := h.cells[first:]
 	for b := range cells {
 		cells[b].term = 0
 	}
-	h.counted = resize(h.counted, x.Rows)
-	for i := range x.Rows {
-		b := hist.bin(x.Data[i*x.Cols+j])
-		h.counted[i] = uint16(b)
+	for i, v := range s.column {
+		b := hist.bin(v)
+		s.counted[i] = uint16(b)
 		cells[b].term++
 	}
 	worst := math.Inf(-1)
 	for b := range bins {
-		density := cells[b].term / ((hist.edges[b+1] - hist.edges[b]) / unit) / float64(x.Rows)
+		density := cells[b].term / ((hist.edges[b+1] - hist.edges[b]) / unit) / float64(len(s.column))
 		// A bin narrower than 1e-308 has an infinite density: its term stays finite.
 		cells[b] = hbosCell{edge: hist.edges[b], term: -math.Log2(min(density, math.MaxFloat64/2) + h.alpha)}
 		worst = max(worst, cells[b].term)
@@ -148,32 +163,34 @@ func (h *HBOS) fitCells(x Matrix, j int, hist *histogram, unit float64) {
 	h.cols[j] = hbosColumn{lo: hist.lo, hi: hist.hi, inv: inv, outside: worst, first: int32(first), bins: int32(bins)}
 }
 
-// columnSpread returns the population standard deviation of column j, which ranges from lo to hi. It is computed on
-// [0, 1], where no square overflows or vanishes.
-func columnSpread(x Matrix, j int, lo, hi float64) float64 {
-	n, width := float64(x.Rows), hi-lo
+// columnSpread returns the population standard deviation of values from lo to hi. It is computed on a scale, a power of
+// two, where no square overflows or vanishes.
+func columnSpread(column []float64, lo, hi float64) float64 {
+	_, exponent := math.Frexp(hi - lo)
+	scale, n := math.Ldexp(1, min(-exponent, 1000)), float64(len(column))
 	var sum, squares float64
-	for i := j; i < len(x.Data); i += x.Cols {
-		sum += (x.Data[i] - lo) / width
+	for _, v := range column {
+		sum += float64((v - lo) * scale)
 	}
 	mean := sum / n
-	for i := j; i < len(x.Data); i += x.Cols {
-		d := (x.Data[i]-lo)/width - mean
+	for _, v := range column {
+		d := float64((v-lo)*scale) - mean
 		squares += float64(d * d)
 	}
-	return math.Sqrt(squares/n) * width
+	return math.Sqrt(squares/n) / scale
 }
 
 // scoreColumn adds the terms of column j to the training scores and keeps their mean.
-func (h *HBOS) scoreColumn(x Matrix, j int) {
+func (h *HBOS) scoreColumn(j int, s *hbosScratch) {
 	c := &h.cols[j]
+	cells := h.cells[c.first : c.first+c.bins]
 	var sum float64
 	for i := range h.scores {
 		var term float64
 		if h.strict {
-			term = h.term(c, x.Data[i*x.Cols+j])
+			term = h.term(c, s.column[i])
 		} else {
-			term = h.cells[int(c.first)+int(h.counted[i])].term
+			term = cells[s.counted[i]].term
 		}
 		h.scores[i] += term
 		sum += term
@@ -257,5 +274,5 @@ func (h *HBOS) within(distance, width float64) bool { return distance <= width*h
 
 // SizeBytes returns the memory of the fitted model, training scores included.
 func (h *HBOS) SizeBytes() int {
-	return 64*cap(h.cols) + 16*cap(h.cells) + 8*(cap(h.edges)+cap(h.scores)) + 2*cap(h.counted)
+	return 64*cap(h.cols) + 16*cap(h.cells) + 8*cap(h.scores)
 }

@@ -26,7 +26,7 @@ const live = new Live({}, takeFrame, (state) => {
   if (state === "denied") access.ask("This server wants a token.");
 });
 const detail = new Detail({
-  find: (id) => feed.find(id),
+  find: (id) => feed.find(id) ?? watch.find(id),
   access,
   closed: () => here().view === "anomaly" && leaveDetail(),
   watch: (a) => {
@@ -99,11 +99,8 @@ async function representative(stream) {
   const total = streams.find(stream)?.status.detectors.total ?? 0;
   if (total === 0) return null;
   try {
-    const last = streams.find(stream).status.last_anomaly;
-    if (last) {
-      const known = feed.find(last.id) ?? (await get(`api/anomalies/${part(last.id)}`).catch(() => null));
-      if (known) return known.entity;
-    }
+    const newest = await get("api/anomalies", { stream, limit: 1, count: false });
+    if (newest.items.length > 0) return newest.items[0].entity;
     const first = await get(`api/streams/${part(stream)}/detectors`, { limit: 1 });
     return first.items[0]?.entity ?? null;
   } catch {

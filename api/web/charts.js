@@ -14,12 +14,13 @@ export class Charts {
   #names = null; // Features shown, null before any chart was built.
   #all = false;
   #zoom = null;
-  #row = -1;
+  #wanted = null; // Span just selected with the mouse.
+  #row = -1; // Row the keyboard points at.
   #latest = null; // Arguments of the last show.
 
   /** @param {object} events open(id) shows an anomaly */
   constructor(events) {
-    this.#events = { open: events.open, zoom: (min, max) => this.#zoomTo([min, max]) };
+    this.#events = { open: events.open, zoom: (min, max) => this.#selected([min, max]) };
     const box = $("charts");
     box.tabIndex = 0;
     box.setAttribute("role", "group");
@@ -61,7 +62,7 @@ export class Charts {
   }
 
   /**
-   * Draws. Marks are {x, id, score, features}; status is the detector's, or null for many entities together.
+   * Draws. Marks are {x, anomaly, main}, main the feature that stood out most; status is the detector's, or null for many entities together.
    */
   show(series, marks, status, live) {
     this.#latest = { series, marks, status, live };
@@ -78,11 +79,11 @@ export class Charts {
 
     const view = this.#zoom ?? visible(span, live);
     const [score, ...plots] = this.#plots;
-    score.show(series.scores(), view, marks.map((m) => ({ x: m.x, y: m.score, id: m.id })), null);
+    score.show(series.scores(), view, marks.map((m) => ({ x: m.x, y: m.anomaly.score, id: m.anomaly.id, main: true })), null);
     plots.forEach((plot, i) => {
       const name = shown[i];
       const usual = status?.features.find((f) => f.name === name) ?? null;
-      plot.show(series.feature(name), view, marks.map((m) => ({ x: m.x, y: m.features[name], id: m.id })), usual);
+      plot.show(series.feature(name), view, marks.map((m) => ({ x: m.x, y: m.anomaly.features[name], id: m.anomaly.id, main: m.main === name })), usual);
     });
     if (this.#row >= 0) this.#pointAt(Math.min(this.#row, series.rows.length - 1));
   }
@@ -101,6 +102,18 @@ export class Charts {
   #fit() {
     const width = this.#plots[0]?.element.clientWidth ?? 0;
     for (const plot of this.#plots) plot.resize(width);
+  }
+
+  // Every chart reports the selection, since they share their cursor; the scales change when all have, or the later ones
+  // would read theirs wrongly.
+  #selected(span) {
+    if (!this.#wanted) {
+      queueMicrotask(() => {
+        this.#zoomTo(this.#wanted);
+        this.#wanted = null;
+      });
+    }
+    this.#wanted ??= span;
   }
 
   #zoomTo(span) {

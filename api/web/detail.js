@@ -46,12 +46,16 @@ export class Detail {
     this.id = id;
     const asked = ++this.#asked;
     const known = this.#find(id);
-    this.#show(known ? this.#content(known) : this.#message("Loading …"));
+    if (known) {
+      this.#show(this.#content(known)); // One that has just arrived may not be stored yet, so the store is not asked.
+      return;
+    }
+    this.#show(this.#message("Loading …"));
     try {
       const stored = await get(`api/anomalies/${part(id)}`);
-      if (asked === this.#asked && !known) this.#show(this.#content(stored));
+      if (asked === this.#asked) this.#show(this.#content(stored));
     } catch (error) {
-      if (asked !== this.#asked || known) return; // It has arrived live and is stored in a moment.
+      if (asked !== this.#asked) return;
       this.#show(this.#message(error.status === 404 ? "This anomaly does not exist, or it was deleted." : `It cannot be read: ${error.message}.`));
     }
   }
@@ -161,7 +165,7 @@ function gauge(value) {
   return h(
     "div",
     { class: "gauge", role: "img", "aria-label": `Score ${score(value)} on a scale from 0 to 1; 0.6 and above is an anomaly` },
-    h("div", { class: "gauge-bar" }, h("span", { class: "gauge-zone" }), h("span", { class: "gauge-line" }), h("span", { class: "gauge-dot", style: { left: width(value) } })),
+    h("div", { class: "gauge-bar" }, h("span", { class: "gauge-line" }), h("span", { class: "gauge-dot", style: { left: width(value) } })),
     h("div", { class: "gauge-labels muted" }, h("span", { text: "0 normal" }), h("span", { class: "gauge-limit", text: "0.6" }), h("span", { text: "1" })),
     h("p", { class: "gauge-value" }, h("b", { text: score(value) }), h("span", { class: "muted", text: " score" })),
   );

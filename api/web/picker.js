@@ -7,6 +7,17 @@ import { get, part } from "./server.js";
 const shown = 40; // Entities listed at once.
 const loaded = 1000; // Entities searched here where the server cannot search.
 
+let searches = null;
+
+/** Whether the server's description of its detector list names a search parameter; it is read once. */
+function canSearch() {
+  searches ??= get("openapi.json").then(
+    (api) => (api.paths["/api/streams/{stream}/detectors"]?.get.parameters ?? []).some((p) => p.name === "search"),
+    () => false,
+  );
+  return searches;
+}
+
 export const together = "All entities together";
 export const own = "The whole stream";
 
@@ -19,7 +30,7 @@ export class Picker {
   #entity = null;
   #options = []; // {entity, phase}
   #active = -1;
-  #canSearch = true;
+  #total = 0;
   #asked = 0;
 
   /** @param {(entity: string|null) => void} choose shows an entity; null for all together */
@@ -45,6 +56,7 @@ export class Picker {
     const changed = stream !== this.#stream || entity !== this.#entity;
     this.#stream = stream;
     this.#entity = entity;
+    this.#total = total;
     $("picker").hidden = total < 2;
     if (changed || document.activeElement !== $("entity")) $("entity").value = entityName(entity);
   }
@@ -76,24 +88,20 @@ export class Picker {
     }
   }
 
+  // A thousand entities are searched here. Beyond that the server searches, where its description says that it can, and
+  // else a whole name is looked up.
   async #ask(text) {
     const path = `api/streams/${part(this.#stream)}/detectors`;
-    if (this.#canSearch) {
-      try {
-        return await get(path, { search: text, limit: shown });
-      } catch (error) {
-        if (error.status !== 422) throw error;
-        this.#canSearch = false; // An older server.
-      }
-    }
+    if (this.#total > loaded && (await canSearch())) return get(path, { search: text, limit: shown });
     const page = await get(path, { limit: loaded });
     const wanted = text.toLowerCase();
-    const items = page.items.filter((d) => d.entity.toLowerCase().includes(wanted));
-    if (items.length === 0 && page.total > loaded) {
+    const found = page.items.filter((d) => d.entity.toLowerCase().includes(wanted));
+    if (found.length === 0 && page.total > loaded) {
       const exact = await get(`${path}/${part(text)}`).catch(() => null);
-      if (exact) items.push(exact);
+      if (exact) found.push(exact);
     }
-    return { items: items.slice(0, shown), total: items.length };
+    const unseen = text === "" ? page.total - page.items.length : 0;
+    return { items: found.slice(0, shown), total: found.length + unseen };
   }
 
   #render(hidden, text, error = "") {

@@ -80,7 +80,7 @@ export class Plot {
       scales: { x: { time: true, auto: false, range: (u, min, max) => [min, max] }, y: { range: (u, min, max) => this.#range(min, max) } },
       axes: [
         { ...axes, show: axis, size: 26, space: 70, values: (u, times) => this.#times(u, times) },
-        { ...axes, size: 54, space: 28, gap: 6, values: (u, values) => values.map((v) => (this.#score ? v.toFixed(1) : number(v))) },
+        { ...axes, size: 54, space: 20, gap: 6, values: (u, values) => values.map((v) => (this.#score ? v.toFixed(1) : number(v))) },
       ],
       series: this.#score ? [{}, line, highest] : [{}, line, edge, edge],
       bands: this.#score ? [] : [{ series: [3, 2], fill: c.soft }],
@@ -122,7 +122,8 @@ export class Plot {
     return [low - pad, high + pad];
   }
 
-  /** Shows data over the span [from, to] in seconds. Marks are {x, y, id}; usual is {min, max} of the training rows. */
+  /** Shows data over the span [from, to] in seconds. Marks are {x, y, id, main}, main where
+   * this chart's value is what stood out; usual is {min, max} of the training rows. */
   show(data, [from, to], marks, usual) {
     this.#data = data;
     this.#marks = marks;
@@ -186,7 +187,7 @@ export class Plot {
       ctx.fillRect(x - size, bbox.top, 2 * size, bbox.height);
       ctx.fillStyle = this.#colours.alarm;
       ctx.beginPath();
-      ctx.arc(x, y, 4 * size, 0, 2 * Math.PI);
+      ctx.arc(x, y, (m.main ? 4.5 : 2) * size, 0, 2 * Math.PI);
       ctx.fill();
     }
     ctx.restore();

@@ -66,6 +66,7 @@ export class Streams {
       this.#changed(this.items);
     } catch (error) {
       this.#failed(error);
+      if (error.status === 401) return; // It goes on when somebody has signed in.
     }
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.poll(), document.hidden ? 4 * every : every);

@@ -66,6 +66,11 @@ export class Watch {
     this.#charts.rebuild();
   }
 
+  /** Returns an anomaly of the charts. */
+  find(id) {
+    return this.#marks.get(id)?.anomaly;
+  }
+
   /** Takes anomalies as they arrive. */
   arrive(anomalies) {
     const now = Date.now() / 1000;
@@ -149,7 +154,7 @@ export class Watch {
     if (a.stream !== this.stream || (this.entity !== null && a.entity !== this.entity)) return false;
     const at = Date.parse(a.timestamp) / 1000;
     const x = this.#range === "live" && Math.abs(arrived - at) > 120 ? arrived : at;
-    this.#marks.set(a.id, { id: a.id, x, score: a.score, features: a.features });
+    this.#marks.set(a.id, { x, anomaly: a, main: a.explanation.contributions[0]?.feature });
     if (this.#marks.size > mostMarks) this.#marks.delete(this.#marks.keys().next().value);
     return true;
   }
@@ -183,8 +188,8 @@ export class Watch {
   #sentence(s, total, warming) {
     if (!s) return total > 1 ? `${entityName(null)}: ${plural(total, "entity", "entities")}. Choose one to see its own line.` : "";
     const who = s.entity === "" ? "" : total > 1 ? "" : `${s.entity}: `;
-    if (warming) return `${who}no scores yet`;
-    const failed = s.failures.length > 0 ? ` Degraded: ${s.failures.join("; ")}.` : "";
-    return `${who}${percent(s.realised_rate)} flagged, ${percent(s.requested_rate)} asked for · trained ${plural(s.generation, "time")} · ${count(s.seen)} events.${failed}`;
+    if (warming) return `${who}No scores yet. A detector first has to see what is normal.`;
+    const failed = s.failures.length > 0 ? ` · without ${s.failures.join("; ")}` : "";
+    return `${who}${percent(s.realised_rate)} flagged, ${percent(s.requested_rate)} asked for · trained ${plural(s.generation, "time")} · ${count(s.seen)} events${failed}`;
   }
 }

@@ -84,7 +84,7 @@ func start(t *testing.T, tokens []api.Token) (url string, do func(ask string) er
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := s.server.Addr()
+	addr, before := s.server.Addr(), 0
 	t.Cleanup(func() {
 		if s != nil {
 			_ = s.stop()
@@ -93,8 +93,14 @@ func start(t *testing.T, tokens []api.Token) (url string, do func(ask string) er
 	return "http://" + addr, func(ask string) (err error) {
 		switch ask {
 		case "stop":
+			before = w.found()
 			err, s = s.stop(), nil
-		case "start":
+		case "start": // Only when clients have missed something.
+			for deadline := time.Now().Add(time.Minute); w.found() < before+2; time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					return fmt.Errorf("the world found nothing for a minute")
+				}
+			}
 			s, err = serve(context.WithoutCancel(t.Context()), w, addr, tokens)
 		default:
 			err = fmt.Errorf("unknown request")

@@ -94,6 +94,10 @@ func newStatus(s *source, entity string, now time.Time) *streams.DetectorStatus 
 		Stream: s.definition.Name, Entity: entity, Seen: int64(s.history), RequestedRate: s.definition.Rate, WarmUpNeed: s.definition.WarmUp,
 		WindowSize: s.definition.Window, Detectors: []string{"iforest", "lof", "hbos"}, LastEvent: now, StateBytes: 48000,
 	}
+	status.WarmUpHave, status.Phase = min(s.history, s.definition.WarmUp), streams.PhaseWarmUp
+	if s.history >= s.definition.WarmUp {
+		status.Phase, status.Generation = streams.PhaseReady, 1+(s.history-s.definition.WarmUp)/s.definition.Refit
+	}
 	for i, f := range s.definition.Features {
 		status.Features = append(status.Features, streams.FeatureRange{
 			Name: f.Name, Min: s.base[i] - 3*s.spread[i], Median: s.base[i], Max: s.base[i] + 3*s.spread[i],
@@ -260,6 +264,13 @@ func (w *world) attach(s *api.Server) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.server = s
+}
+
+// found returns how many anomalies there have been.
+func (w *world) found() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return int(w.offset)
 }
 
 // The store and the view that the API reads.

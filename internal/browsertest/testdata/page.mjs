@@ -271,7 +271,6 @@ const suites = {
       expectTrouble = true;
       await ask("stop");
       await page.waitForSelector('#connection[data-state="reconnecting"]');
-      await page.waitForTimeout(4000); // The world moves on without the page.
       await shot(page, "reconnecting");
       await ask("start");
       await page.waitForSelector('#connection[data-state="live"]', { timeout: patience });

@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -35,6 +36,17 @@ func FileSource(path string) Source {
 			d.Key = streams.KeyRecord // A file without the column that names entities is one entity.
 		}
 		return &fileInput{File: f, key: []byte(f.Stem())}, nil
+	}}
+}
+
+// TopicSource reads a range of a topic; the stream's key rule applies.
+func TopicSource(ctx context.Context, name string, o emitters.TopicOptions) Source {
+	return Source{Name: name, Open: func(*streams.Definition) (Input, error) {
+		t, err := emitters.OpenTopic(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		return t, nil
 	}}
 }
 

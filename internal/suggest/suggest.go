@@ -36,6 +36,26 @@ func FromFiles(ctx context.Context, name string, paths []string) (*Suggestion, e
 	return s.Suggest(name)
 }
 
+// FromRecords proposes a configuration for the stream of that name from records, until next returns io.EOF or the sample
+// is full. Another error of next ends it.
+func FromRecords(ctx context.Context, name string, next func() (streams.Record, error)) (*Suggestion, error) {
+	s := NewSample()
+	for !s.Full() {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("sampling: %w", err)
+		}
+		r, err := next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("sampling: %w", err)
+		}
+		s.Add(r.Key, r.Value, r.Timestamp)
+	}
+	return s.Suggest(name)
+}
+
 func (s *Sample) addFile(ctx context.Context, path string, limit int, keyed bool) error {
 	f, err := emitters.OpenFile(path, emitters.FileOptions{})
 	if err != nil {

@@ -2,7 +2,9 @@ package suggest
 
 import (
 	"compress/gzip"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -219,6 +221,26 @@ func TestFromFiles(t *testing.T) {
 	parses(t, two)
 	if _, err := FromFiles(t.Context(), "load", []string{filepath.Join(dir, "no.csv")}); err == nil {
 		t.Error("a file that is not there")
+	}
+}
+
+func TestFromRecords(t *testing.T) {
+	t.Parallel()
+	events := simulated(t, "iot_sensors", 2000)
+	i := 0
+	got, err := FromRecords(t.Context(), "iot", func() (streams.Record, error) {
+		if i == len(events) {
+			return streams.Record{}, io.EOF
+		}
+		i++
+		return streams.Record{Key: events[i-1].Key, Value: events[i-1].Value, Timestamp: events[i-1].Time}, nil
+	})
+	if err != nil || got.Definition.Key != streams.KeyRecord || len(got.Definition.Features) != 4 || got.Definition.Name != "iot" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	broken := errors.New("broken")
+	if _, err := FromRecords(t.Context(), "iot", func() (streams.Record, error) { return streams.Record{}, broken }); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -113,3 +113,13 @@ func (g *DetectorGroup) decode(entity string, value []byte) (streams.Event, *str
 	}
 	return streams.NewDecoder(&d, g.config.MaxRecord).Decode(streams.Record{Key: []byte(entity), Value: value, Timestamp: time.Now()})
 }
+
+// ResetState deletes the saved state of detectors of a stream, of all where no entity is named, and returns how many it
+// deleted. No process of the stream's detector group may be running; in a running one use DetectorGroup.Reset.
+func ResetState(ctx context.Context, topics checkpoint.Topics, names streams.Topics, stream string, entities ...string) (int, error) {
+	keys := make([]string, len(entities))
+	for i, e := range entities {
+		keys[i] = streams.DetectorKey(stream, e)
+	}
+	return topics.Reset(ctx, names.DetectorGroup(stream), keys...)
+}

@@ -34,16 +34,18 @@ const (
 	CodeDuplicate    = "duplicate_name" // An object names a field twice.
 	CodeMissingField = "missing_field"
 	CodeWrongType    = "wrong_type"
-	CodeNotFinite    = "not_finite"    // NaN, an infinity, or a number beyond float64.
-	CodeOutOfRange   = "out_of_range"  // A finite number too large to compute with.
-	CodeMissingKey   = "missing_key"   // No record key, or no key field.
-	CodeBadKey       = "bad_key"       // Key is not UTF-8, empty, or too long.
-	CodeBadTime      = "bad_time"      // The timestamp cannot be read.
-	CodeAbsurdTime   = "absurd_time"   // The timestamp is outside the accepted years.
-	CodeNoFeatures   = "no_features"   // A wildcard stream found no numeric field.
-	CodeShape        = "shape_changed" // A wildcard stream's event lacks or adds features of its key's first event.
-	CodeRefused      = "refused"       // The store refused the row.
-	CodeUndelivered  = "undelivered"   // A notification could not be delivered.
+	CodeNotFinite    = "not_finite"       // NaN, an infinity, or a number beyond float64.
+	CodeOutOfRange   = "out_of_range"     // A finite number too large to compute with.
+	CodeMissingKey   = "missing_key"      // No record key, or no key field.
+	CodeBadKey       = "bad_key"          // Key is not UTF-8, empty, or too long.
+	CodeBadTime      = "bad_time"         // The timestamp cannot be read.
+	CodeAbsurdTime   = "absurd_time"      // The timestamp is outside the accepted years.
+	CodeNoFeatures   = "no_features"      // A wildcard stream found no numeric field.
+	CodeShape        = "shape_changed"    // A wildcard stream's event lacks or adds features of its key's first event.
+	CodePanic        = "panic"            // Applying the record panicked: a mistake of ours.
+	CodeUnreadable   = "state_unreadable" // The saved state of the record's key cannot be read; it has to be reset.
+	CodeRefused      = "refused"          // The store refused the row.
+	CodeUndelivered  = "undelivered"      // A notification could not be delivered.
 )
 
 // Reject says why a record was refused; the processor turns it into a DeadLetter.

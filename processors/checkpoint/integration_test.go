@@ -3,16 +3,19 @@ package checkpoint_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"anomalystream/internal/embedded"
 	"anomalystream/internal/kafkatest"
 	"anomalystream/processors/checkpoint"
 	"anomalystream/streams"
@@ -250,6 +253,44 @@ func TestUnreadableSnapshot(t *testing.T) {
 	}
 }
 
+// TestResetOfAStoppedGroup deletes the state of one key, then of all, and refuses to while the group runs.
+func TestResetOfAStoppedGroup(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, start(t).Client, 2)
+	c := options(t, s.Brokers())
+	topics := checkpoint.Topics{Brokers: s.Brokers(), Sarama: c.Sarama, Log: slog.New(slog.DiscardHandler)}
+	r := run(t, c)
+	s.numbers(9, names(5)...)
+	s.send("key-0", "big")
+	s.AwaitCommitted("ledger", "in", kafkatest.Deadline)
+	if _, err := topics.Reset(t.Context(), "ledger"); !errors.Is(err, checkpoint.ErrGroupActive) {
+		t.Errorf("got %v while the group runs, want ErrGroupActive", err)
+	}
+	r.end()
+	counts := func() (out []uint64) {
+		r := run(t, options(t, s.Brokers()))
+		defer r.end()
+		for _, key := range names(5) {
+			n := uint64(0)
+			r.Look(key, func(a *account) { n = a.count })
+			out = append(out, n)
+		}
+		return out
+	}
+	if n, err := topics.Reset(t.Context(), "ledger", "key-0", "key-3", "absent"); n != 2 || err != nil {
+		t.Errorf("got %d deleted (%v), want 2", n, err)
+	}
+	if diff := cmp.Diff([]uint64{0, 9, 9, 0, 9}, counts()); diff != "" {
+		t.Error(diff)
+	}
+	if n, err := topics.Reset(t.Context(), "ledger"); n != 3 || err != nil {
+		t.Errorf("got %d deleted (%v), want 3", n, err)
+	}
+	if diff := cmp.Diff([]uint64{0, 0, 0, 0, 0}, counts()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestRebalance lets a second process join and leave while messages come.
 func TestRebalance(t *testing.T) {
 	t.Parallel()
@@ -314,6 +355,44 @@ func TestBackfillAndStart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBrokerThatIsAway takes the broker away for a while, and has it come back with its data.
+func TestBrokerThatIsAway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	broker, err := embedded.Start(embedded.Config{DataDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := broker.Brokers()[0]
+	s := newSystem(t, kafkatest.Dial(t, addr), 2)
+	r := run(t, options(t, s.Brokers()))
+	s.numbers(25, names(4)...)
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error { // Some is committed, some is not.
+		if len(s.Committed("ledger", "in")) == 0 {
+			return errors.New("nothing is committed")
+		}
+		return nil
+	})
+	broker.Close()
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
+		if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "ledger") {
+			return fmt.Errorf("got health %v without a broker", err)
+		}
+		return nil
+	})
+	if broker, err = embedded.Start(embedded.Config{DataDir: dir, Addr: addr}); err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	kafkatest.Eventually(t, 2*kafkatest.Deadline, r.Ready)
+	s.numbers(25, names(4)...)
+	s.AwaitCommitted("ledger", "in", kafkatest.Deadline)
+	if v := judge(t, s.Client); !v.ok() || v.want != 20 {
+		t.Errorf("got %v, want 20", v)
+	}
+	r.end()
 }
 
 // TestRecreatedTopicIsNoticed deletes the input and creates it again: its messages must not pass for old ones.

@@ -118,8 +118,10 @@ func (k Kafka) Sarama() (*sarama.Config, error) {
 	c.Net.WriteTimeout = 30 * time.Second
 	c.Net.MaxOpenRequests = 1
 	c.Metadata.AllowAutoTopicCreation = false
-	c.Metadata.Retry.Max = 10
-	c.Metadata.Retry.BackoffFunc = backoff(100*time.Millisecond, time.Second)
+	// These retries multiply: a heartbeat tries as often, and looks up its broker with all of them each time. Longer outages
+	// are for whoever starts clients again.
+	c.Metadata.Retry.Max = 4
+	c.Metadata.Retry.BackoffFunc = backoff(100*time.Millisecond, 500*time.Millisecond)
 	c.Metadata.RefreshFrequency = time.Minute
 	c.Admin.Timeout = 15 * time.Second
 

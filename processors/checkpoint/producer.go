@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"maps"
 	"slices"
 	"sync"
@@ -35,11 +34,10 @@ type sent struct {
 	finish    func(*sarama.ProducerMessage, error)
 }
 
-// newProducer starts a producer with a copy of the configuration.
-func newProducer(brokers []string, config sarama.Config, hasher func() hash.Hash32) (*producer, error) {
-	config.Producer.Partitioner = func(topic string) sarama.Partitioner {
-		return placer{sarama.NewCustomHashPartitioner(hasher)(topic)}
-	}
+// newProducer starts a producer with a copy of the configuration, whose partitioner places what has no partition of its own.
+func newProducer(brokers []string, config sarama.Config) (*producer, error) {
+	inherited := config.Producer.Partitioner
+	config.Producer.Partitioner = func(topic string) sarama.Partitioner { return placer{inherited(topic)} }
 	inner, err := sarama.NewAsyncProducer(brokers, &config)
 	if err != nil {
 		return nil, fmt.Errorf("starting a producer on %v: %w", brokers, err)

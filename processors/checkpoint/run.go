@@ -84,8 +84,8 @@ func (r *run[S]) options(config sarama.Config) []goka.ProcessorOption {
 		goka.WithPartitionChannelSize(64),
 		goka.WithTopicManagerBuilder(func([]string) (goka.TopicManager, error) { return topicManager{r.client}, nil }),
 		goka.WithConsumerSaramaBuilder(func([]string, string) (sarama.Consumer, error) { return sarama.NewConsumerFromClient(r.client) }),
-		goka.WithProducerBuilder(func(brokers []string, _ string, hasher func() hash.Hash32) (goka.Producer, error) {
-			p, err := newProducer(brokers, config, hasher)
+		goka.WithProducerBuilder(func(brokers []string, _ string, _ func() hash.Hash32) (goka.Producer, error) {
+			p, err := newProducer(brokers, config)
 			r.producer = p
 			return p, err
 		}),

@@ -9,7 +9,7 @@ import (
 // Waits between the end of a processor and the next.
 const (
 	firstWait = 200 * time.Millisecond
-	mostWait  = 15 * time.Second
+	mostWait  = 5 * time.Second
 	goodRun   = time.Minute // A processor that ran this long ended for a new reason.
 )
 

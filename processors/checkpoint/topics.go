@@ -263,7 +263,7 @@ func (t Topics) cause(err error) string {
 // transient reports whether an error of a client may go away by waiting.
 func transient(err error) bool {
 	var topic *TopicError
-	if errors.As(err, &topic) {
+	if errors.As(err, &topic) || errors.Is(err, ErrGroupActive) {
 		return false
 	}
 	for _, final := range []error{

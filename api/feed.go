@@ -1,12 +1,14 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"anomalystream/streams"
@@ -25,7 +27,7 @@ type entry struct {
 	partition int32 // Of the anomalies topic; -1 when it came from the store.
 	offset    int64
 	at        time.Time // When the record was written.
-	preloaded bool      // Written before this process started.
+	preloaded bool      // Past when it came: written before this process started, or read before the feed was loaded.
 	body      []byte    // The anomaly in JSON; nil once deleted.
 	cursor    string    // Resumes after this entry.
 }
@@ -41,6 +43,8 @@ type feed struct {
 	config   Config
 	epoch    string // Names this process in cursors.
 	started  time.Time
+	past     func() bool // See Deps.FeedLoaded.
+	hasPast  atomic.Bool // It was true once.
 
 	mu        sync.Mutex
 	next      uint64 // Number of the next arrival.
@@ -59,14 +63,42 @@ type feed struct {
 	wake      chan struct{}
 }
 
-func newFeed(c Config, history History, statuses Statuses, m *metrics) *feed {
+func newFeed(c Config, d Deps, m *metrics) *feed {
+	past := d.FeedLoaded
+	if past == nil {
+		past = func() bool { return true }
+	}
 	return &feed{
-		history: history, statuses: statuses, log: c.Log, metrics: m, now: c.Now, config: c,
+		history: d.History, statuses: d.Statuses, past: past, log: c.Log, metrics: m, now: c.Now, config: c,
 		epoch: strconv.FormatUint(uint64(rand.Uint32()), 36), started: c.Now(), next: 1,
 		seen: map[string]uint64{}, last: map[int32]int64{}, low: map[int32]int64{},
 		rollups: map[string]streams.Rollup{}, groups: map[groupKey]*group{}, sent: map[string]time.Time{},
 		wake: make(chan struct{}, 1),
 	}
+}
+
+// loaded reports whether the past of the topic is in memory.
+func (f *feed) loaded() bool {
+	if !f.hasPast.Load() && f.past() {
+		f.hasPast.Store(true)
+	}
+	return f.hasPast.Load()
+}
+
+// awaitLoaded waits for the past of the topic as long as a request may take, and reports whether it is there.
+func (f *feed) awaitLoaded(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, f.config.RequestTimeout)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !f.loaded() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
 }
 
 // offer takes an anomaly into the feed unless it is known. Partition is -1 for one that the store brought.
@@ -75,6 +107,7 @@ func (f *feed) offer(a *streams.Anomaly, partition int32, offset int64, at time.
 	if err != nil {
 		return fmt.Errorf("encoding anomaly %s: %w", a.ID, err)
 	}
+	loaded := f.loaded()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if partition >= 0 {
@@ -90,11 +123,14 @@ func (f *feed) offer(a *streams.Anomaly, partition int32, offset int64, at time.
 	e := &entry{
 		seq: f.next, id: a.ID, stream: a.Stream, entity: a.Entity, score: a.Score, severity: a.Severity,
 		timestamp: a.Timestamp, source: a.Source, partition: partition, offset: offset, at: at,
-		preloaded: at.Before(f.started), body: body,
+		preloaded: at.Before(f.started) || !loaded, body: body,
 	}
 	f.next++
 	f.remember(e)
 	e.cursor = f.cursor(e)
+	if !loaded && at.Before(f.started) {
+		return nil // For those who resume; to the others it is no news.
+	}
 	f.pending = append(f.pending, e)
 	f.metrics.delivered.WithLabelValues(a.Stream).Inc()
 	f.wakeUp()

@@ -80,6 +80,12 @@ func (s *Server) operationRoutes() {
 				}
 				return nil
 			}},
+			{Name: "feed", Ready: func(context.Context) error {
+				if !s.feed.loaded() {
+					return errors.New("reading the anomalies topic")
+				}
+				return nil
+			}},
 		}, s.deps.Health...)
 	})
 	route(s, RoleAdmin, huma.Operation{

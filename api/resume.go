@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -34,6 +35,10 @@ type plan struct {
 // subscribe adds a receiver to the feed, sending first what it missed since then. It returns once the connection is live;
 // stop ends the membership. Between the plan and the first live frame nothing is lost: live messages are held.
 func (f *feed) subscribe(ctx context.Context, key groupKey, from *since, r receiver) (stop func()) {
+	gap := ""
+	if from != nil && !f.awaitLoaded(ctx) {
+		gap = "the anomalies topic could not be read yet"
+	}
 	f.mu.Lock()
 	f.flushLocked() // The plan covers what is pending, so it must not come to the newcomer as live too.
 	p := f.plan(from)
@@ -43,10 +48,10 @@ func (f *feed) subscribe(ctx context.Context, key groupKey, from *since, r recei
 	point := f.cursor(nil)
 	f.mu.Unlock()
 
-	gap := ""
 	var rows []streams.StoredAnomaly
 	if p.lookup != "" || !p.from.IsZero() {
-		rows, gap = f.missed(ctx, &p)
+		missed, why := f.missed(ctx, &p)
+		rows, gap = missed, cmp.Or(why, gap)
 	}
 	entries := f.fromStore(rows, p, joined, key, m)
 	for _, e := range p.entries {

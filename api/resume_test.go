@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -198,6 +199,33 @@ func TestResumeAfterRestart(t *testing.T) {
 				t.Errorf("live: got %v", got)
 			}
 		})
+	}
+}
+
+// TestResumeWhileLoading: clients that come back before a started server has read the topic's past wait for it, and nobody
+// takes the past for news.
+func TestResumeWhileLoading(t *testing.T) {
+	t.Parallel()
+	k := &topic{history: &fakeHistory{}, lag: 1000} // The store has nothing yet.
+	for i := range int64(30) {
+		k.produce(t, nil, anomaly("server_metrics", "web-1", i, 0.9))
+	}
+	var loaded atomic.Bool
+	r := serve(t, func(_ *Config, d *Deps) { d.History, d.FeedLoaded = k.history, loaded.Load })
+	r.call(503, "GET", "/readyz", "")
+	fresh := r.dial("")
+	last := readHello(t, fresh)
+	back := r.dial("?since=server_metrics-0-9")
+	k.load(t, r.Server, 30, t0)
+	loaded.Store(true)
+	hello := readHello(t, back)
+	sameIDs(t, "the one that came back", collect(t, back, &hello, 20), k.ids()[10:])
+	r.call(200, "GET", "/readyz", "")
+	k.produce(t, r.Server, anomaly("server_metrics", "web-1", 30, 0.9))
+	for conn, at := range map[*websocket.Conn]*frame{fresh: &last, back: &hello} {
+		if got := collect(t, conn, at, 1); got[0] != "server_metrics-0-30" {
+			t.Errorf("live: got %v", got)
+		}
 	}
 }
 

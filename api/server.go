@@ -72,7 +72,7 @@ func New(c Config, d Deps) (*Server, error) {
 		s.registry = prometheus.NewRegistry()
 	}
 	s.metrics = newMetrics(s.registry)
-	s.feed = newFeed(c, d.History, d.Statuses, s.metrics)
+	s.feed = newFeed(c, d, s.metrics)
 	s.sockets = newSockets(s.feed, s.metrics, maxBacklog, s.allowedOrigin)
 	s.singles = newSockets(s.feed, s.metrics, maxSingles, s.allowedOrigin)
 

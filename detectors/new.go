@@ -21,6 +21,10 @@ func constructors() []constructor {
 		{"knn", newKNN},
 		{"mahalanobis", newMahalanobis},
 		{"rcf", newRCF},
+		{"ecod", newECOD},
+		{"copod", newCOPOD},
+		{"mad", newMAD},
+		{"kde", newKDE},
 	}
 }
 

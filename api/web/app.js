@@ -78,9 +78,10 @@ async function choose(stream) {
 
 /** The stream with the newest anomaly, or the first one, until a person chooses. */
 async function chooseDefault() {
-  if (watch.stream || choosing || streams.items.length === 0) return;
+  const running = streams.items.filter((s) => s.status.detectors.total > 0);
+  if (watch.stream || choosing || running.length === 0) return;
   choosing = true;
-  const newest = streams.items.reduce((best, s) => {
+  const newest = running.reduce((best, s) => {
     const at = (x) => Date.parse(x.status.last_anomaly?.timestamp ?? 0);
     return at(s) > at(best) ? s : best;
   });

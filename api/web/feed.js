@@ -3,6 +3,7 @@
 import { get } from "./server.js";
 
 const pageSize = 100;
+const again = 5000; // Milliseconds until a failed page is asked for again.
 const most = 1000; // Anomalies kept; older ones fall off and are found again with a narrower filter.
 
 /** Newest first; the id breaks ties, so the order is total. */
@@ -21,6 +22,7 @@ export class Feed {
   #deleted = new Set();
   #cursor = "";
   #loading = null;
+  #retry = 0;
   #changed;
 
   /** @param {(arrived: object[]) => void} changed is told after every change, with what has just come in live */
@@ -67,6 +69,7 @@ export class Feed {
   async #page() {
     const loading = new AbortController();
     this.#loading = loading;
+    clearTimeout(this.#retry);
     const { stream, entity, min_score, min_severity } = this.filter;
     const query = { stream, min_score, min_severity, limit: pageSize, count: false, cursor: this.#cursor };
     const options = { signal: loading.signal };
@@ -84,7 +87,8 @@ export class Feed {
     } catch (error) {
       if (error.name === "AbortError") return;
       this.state = "failed";
-      this.error = error.message;
+      this.error = error.status === 401 ? "" : error.message;
+      if (error.status !== 401) this.#retry = setTimeout(() => this.#page(), again);
     }
     this.#changed([]);
   }

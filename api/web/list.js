@@ -112,7 +112,7 @@ export class List {
     const empty = $("list-empty");
     empty.hidden = items.length > 0;
     if (state === "loading") setText(empty, "Loading …");
-    else if (state === "failed") setText(empty, `The list cannot be read: ${error}. It comes back by itself.`);
+    else if (state === "failed") setText(empty, error ? `The list cannot be read: ${error}. It is tried again in a moment.` : "Sign in to see the anomalies.");
     else if (!$("filters-clear").hidden) setText(empty, "No anomaly matches this filter.");
     else setText(empty, "Nothing unusual so far. Anomalies appear here the moment they are found.");
   });

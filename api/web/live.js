@@ -78,12 +78,12 @@ export class Live {
     let opened = false;
     socket.onopen = () => {
       opened = true;
-      this.#failures = 0;
       this.#watch();
       this.#onState("live");
     };
     socket.onmessage = (message) => {
       if (this.#socket !== socket) return;
+      this.#failures = 0; // Only now: a server may accept and close at once.
       this.#watch();
       let frame;
       try {

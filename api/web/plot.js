@@ -157,13 +157,6 @@ export class Plot {
     if (this.#score) {
       ctx.fillStyle = this.#colours.alarmSoft;
       ctx.fillRect(bbox.left, bbox.top, bbox.width, y(0.6) - bbox.top);
-      ctx.strokeStyle = this.#colours.alarm;
-      ctx.lineWidth = devicePixelRatio;
-      ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
-      ctx.beginPath();
-      ctx.moveTo(bbox.left, y(0.6));
-      ctx.lineTo(bbox.left + bbox.width, y(0.6));
-      ctx.stroke();
     } else if (this.#usual) {
       const [top, bottom] = [y(this.#usual.max), y(this.#usual.min)];
       ctx.fillStyle = this.#colours.usual;
@@ -176,8 +169,18 @@ export class Plot {
     const { ctx, bbox } = u;
     const size = devicePixelRatio;
     ctx.save();
+    if (this.#score) {
+      const limit = Math.round(u.valToPos(0.6, "y", true)) + size / 2;
+      ctx.strokeStyle = this.#colours.alarm;
+      ctx.lineWidth = size;
+      ctx.setLineDash([4 * size, 4 * size]);
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, limit);
+      ctx.lineTo(bbox.left + bbox.width, limit);
+      ctx.stroke();
+    }
     ctx.beginPath();
-    ctx.rect(bbox.left, bbox.top - 6 * size, bbox.width, bbox.height + 12 * size);
+    ctx.rect(bbox.left - 6 * size, bbox.top - 6 * size, bbox.width + 12 * size, bbox.height + 12 * size);
     ctx.clip();
     for (const m of this.#marks) {
       if (m.x < u.scales.x.min || m.x > u.scales.x.max || !Number.isFinite(m.y)) continue;

@@ -45,10 +45,13 @@ function join(rows) {
 
 export class Series {
   rows = [];
+  #names = []; // Features in the order in which they were first seen; charts must not change places.
   #last = null; // The last rollup of the chosen entity: the next one is compared with it.
 
   /** Takes an answer of /api/streams/{stream}/series; live joins minutes and steps, else minutes alone count. */
   load(body, { live, together }) {
+    // Minutes come first: they hold the features in the stream's own order.
+    this.#know([...body.points.flatMap((p) => p.features.map((f) => f.name)), ...body.live.flatMap((s) => Object.keys(s.means))]);
     if (!live) {
       this.rows = body.points.map((p) => minuteRow(p, 30));
       return;
@@ -64,6 +67,7 @@ export class Series {
   /** Takes a record of the rollups topic for the chosen entity. Returns whether the chart has grown. */
   push(r) {
     const before = this.#last;
+    this.#know(r.features.map((f) => f.name));
     if (before && r.minute < before.minute) return false; // A correction of the past.
     this.#last = r;
     if (!before) return false; // How much of it is new is not known yet.
@@ -82,11 +86,13 @@ export class Series {
     return true;
   }
 
-  /** Names of the features, in the order in which the records hold them. */
+  /** Names of the features. */
   features() {
-    const names = new Set();
-    for (const row of this.rows.slice(-50)) for (const feature of Object.keys(row.mean)) names.add(feature);
-    return [...names];
+    return this.#names;
+  }
+
+  #know(names) {
+    this.#names = [...new Set([...this.#names, ...names])];
   }
 
   /** Columns of the score chart: times, typical score, highest score. */

@@ -20,7 +20,7 @@ import (
 type outcome struct {
 	Check string `json:"check"` // Name of the check that has ended.
 	Error string `json:"error"` // "" when it passed.
-	Ask   string `json:"ask"`   // "stop" or "start": what to do with the server.
+	Ask   string `json:"ask"`   // What to do with the server or the world; see start.
 }
 
 // drive runs the script's suite against an address. Each of its checks becomes a subtest; do answers what it asks for.
@@ -102,6 +102,12 @@ func start(t *testing.T, tokens []api.Token) (url string, do func(ask string) er
 				}
 			}
 			s, err = serve(context.WithoutCancel(t.Context()), w, addr, tokens)
+		case "flood":
+			w.flood(5000)
+		case "break":
+			w.broken.Store(true)
+		case "mend":
+			w.broken.Store(false)
 		default:
 			err = fmt.Errorf("unknown request")
 		}
@@ -132,4 +138,10 @@ func TestAccess(t *testing.T) {
 		{Name: "admin", SHA256: api.HashToken(admin), Role: api.RoleAdmin},
 	})
 	drive(t, "access", url, []string{"READER=" + reader, "ADMIN=" + admin}, do)
+}
+
+// TestTrouble checks the page under a broken store and under a flood of anomalies.
+func TestTrouble(t *testing.T) {
+	url, do := start(t, nil)
+	drive(t, "trouble", url, nil, do)
 }

@@ -4,6 +4,7 @@ package browsertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"anomalystream/api"
@@ -66,6 +68,7 @@ type world struct {
 	rollups   map[string][]streams.Rollup // Closed minutes by detector key.
 	anomalies []streams.StoredAnomaly     // In order of creation.
 	offset    int64
+	broken    atomic.Bool // The store answers with errors.
 	ticks     int
 }
 
@@ -266,6 +269,22 @@ func (w *world) attach(s *api.Server) {
 	w.server = s
 }
 
+var errBroken = errors.New("the store is away")
+
+// flood finds many anomalies at once in the first stream.
+func (w *world) flood(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := &w.sources[0]
+	key := streams.DetectorKey(s.definition.Name, s.entities[0])
+	now := time.Now().UTC()
+	for i := range n {
+		values := append([]float64(nil), s.base...)
+		values[0] += 20 * s.spread[0]
+		w.flag(s, w.statuses[key], w.open[key], values, 0, now.Add(time.Duration(i)*time.Microsecond))
+	}
+}
+
 // found returns how many anomalies there have been.
 func (w *world) found() int {
 	w.mu.Lock()
@@ -276,6 +295,9 @@ func (w *world) found() int {
 // The store and the view that the API reads.
 
 func (w *world) Anomalies(_ context.Context, q streams.AnomalyQuery) (streams.AnomalyPage, error) {
+	if w.broken.Load() {
+		return streams.AnomalyPage{}, errBroken
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	page := streams.AnomalyPage{Total: -1}
@@ -334,6 +356,9 @@ func (w *world) Delete(_ context.Context, id, _ string) error {
 func (w *world) Stats(context.Context) ([]streams.StreamStats, error) { return nil, nil }
 
 func (w *world) Rollups(_ context.Context, q streams.RollupQuery) ([]streams.Rollup, error) {
+	if w.broken.Load() {
+		return nil, errBroken
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []streams.Rollup

@@ -47,7 +47,7 @@ async function open(hash = "", options = {}) {
   });
   page.on("console", (message) => {
     if (message.type() !== "error" && message.type() !== "warning") return;
-    if (expectTrouble && /ERR_CONNECTION|WebSocket|ERR_EMPTY|Failed to fetch|ERR_SOCKET|ERR_INCOMPLETE/.test(message.text())) return;
+    if (expectTrouble && /50[03] \(|ERR_CONNECTION|WebSocket|ERR_EMPTY|Failed to fetch|ERR_SOCKET|ERR_INCOMPLETE/.test(message.text())) return;
     if (suite === "access" && /401|WebSocket/.test(message.text())) return; // A refused token is the point there.
     faults.push(`console ${message.type()}: ${message.text()}`);
   });
@@ -287,6 +287,35 @@ const suites = {
       assert(new Set(ids).size === ids.length, "an anomaly is listed twice");
       await page.waitForTimeout(1500); // Requests that were under way when it stopped have failed by now.
       expectTrouble = false;
+    });
+  },
+
+  async trouble() {
+    await check("says so while the store is away, and comes back by itself", async () => {
+      expectTrouble = true;
+      await ask("break");
+      const page = await open("#/stream/server_metrics/db-1");
+      await page.waitForFunction(() => document.querySelector("#list-empty").textContent.includes("cannot be read"));
+      await page.waitForFunction(() => document.querySelector("#charts-empty").textContent.includes("cannot be read"));
+      await shot(page, "store-away");
+      await ask("mend");
+      await page.waitForFunction(() => document.querySelectorAll("#list li").length > 0 && document.querySelectorAll(".plot").length > 1);
+      await page.waitForTimeout(500);
+      expectTrouble = false;
+      await page.context().close();
+    });
+    await check("stays small and quick under thousands of anomalies", async () => {
+      const page = await open("#/stream/server_metrics/db-1");
+      await page.waitForSelector("#list li");
+      await ask("flood");
+      await page.waitForFunction(() => document.querySelector("#anomalies-count").textContent === "1,000 anomalies");
+      assert((await rows(page).count()) <= 100, "every anomaly is in the page");
+      const started = Date.now();
+      await first(page).click();
+      await page.waitForSelector("#detail[open] .bars");
+      assert(Date.now() - started < patience / 2, "the page does not answer");
+      await page.keyboard.press("Escape");
+      await shot(page, "flood");
     });
   },
 

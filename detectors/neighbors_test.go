@@ -184,7 +184,7 @@ func TestFilterSample(t *testing.T) {
 		var s neighbors
 		s.build(x)
 		guessed, failed := 0, 0
-		for i := range 60 {
+		for i := range 12 {
 			for _, k := range []int{1, 20, 200} {
 				var list nearest
 				list.reset(k)

@@ -62,7 +62,7 @@ func writeReport(path string, r *Result) (err error) {
 		}
 		page.Sources = append(page.Sources, s)
 	}
-	t, err := template.New("report").Funcs(template.FuncMap{"voters": voters, "features": featureList}).Parse(reportTemplate)
+	t, err := template.New("report").Funcs(template.FuncMap{"voters": func(d *streams.Definition) string { return strings.Join(Setup{Definition: d}.voters(), ", ") }, "features": featureList}).Parse(reportTemplate)
 	if err != nil {
 		return fmt.Errorf("reading the template of the report: %w", err)
 	}
@@ -135,14 +135,6 @@ func whole(n int64) string {
 		s = s[:i] + "\u2009" + s[i:]
 	}
 	return s
-}
-
-func voters(d *streams.Definition) string {
-	var names []string
-	for _, s := range d.Detectors {
-		names = append(names, s.Name)
-	}
-	return strings.Join(names, ", ")
 }
 
 func featureList(d *streams.Definition) string {

@@ -24,6 +24,13 @@ type Setup struct {
 	Definition *streams.Definition
 }
 
+func (s Setup) voters() (names []string) {
+	for _, spec := range s.Definition.Detectors {
+		names = append(names, spec.Name)
+	}
+	return names
+}
+
 // Options configures Run.
 type Options struct {
 	Setups    []Setup        // One, or several to compare.
@@ -32,7 +39,7 @@ type Options struct {
 	MaxRecord int            // Largest event in bytes; 0 for no limit.
 	Scores    string         // Folder for the score files; "" for none. With several setups each has a folder of its label in it.
 	Explain   bool           // Contributions and alert score of every scored event, not of anomalies only: about twice the work.
-	RankBy    string         // What ranking measures go by: RankByScore (the default), RankBySeverity or RankByAlert, which needs Explain.
+	RankBy    string         // What ranking measures go by: RankByScore (the default), RankBySeverity, RankByAlert (which needs Explain), or a detector's name.
 	Labels    string         // Folder with label files; "" for none. A meta.json there or one above says which rows are judged.
 	Report    string         // File for the report in HTML; "" for none.
 	Progress  func(Progress) // Called now and then, from one goroutine at a time; may be nil.
@@ -56,8 +63,10 @@ func (o Options) Validate() error {
 	if len(o.Setups) == 0 || len(o.Sources) == 0 {
 		return errors.New("expected a configuration and at least one file")
 	}
-	if !slices.Contains([]string{"", RankByScore, RankBySeverity, RankByAlert}, o.RankBy) {
-		return fmt.Errorf("ranking by %q, expected %s, %s or %s", o.RankBy, RankByScore, RankBySeverity, RankByAlert)
+	for _, s := range o.Setups {
+		if !slices.Contains(append(s.voters(), "", RankByScore, RankBySeverity, RankByAlert), o.RankBy) {
+			return fmt.Errorf("ranking by %q, expected %s, %s, %s, or a detector of each configuration", o.RankBy, RankByScore, RankBySeverity, RankByAlert)
+		}
 	}
 	labels, names := map[string]bool{}, map[string]bool{}
 	for _, s := range o.Setups {
@@ -177,11 +186,7 @@ func (r *runner) source(ctx context.Context, setup, source int) (*SourceResult, 
 	if err != nil {
 		return nil, err
 	}
-	var voters []string
-	for _, spec := range d.Detectors {
-		voters = append(voters, spec.Name)
-	}
-	t := &table{notes: map[int]*streams.Anomaly{}, raw: make([][]float64, len(voters))}
+	t := &table{notes: map[int]*streams.Anomaly{}, voters: r.options.Setups[setup].voters(), raw: make([][]float64, len(d.Detectors))}
 	entities, err := r.score(ctx, setup*len(r.options.Sources)+source, &d, in, engine, t)
 	if err != nil {
 		return nil, err
@@ -200,7 +205,7 @@ func (r *runner) source(ctx context.Context, setup, source int) (*SourceResult, 
 		if len(r.options.Setups) > 1 {
 			dir = filepath.Join(dir, r.options.Setups[setup].Label)
 		}
-		if err := t.write(filepath.Join(dir, out.Name+".csv"), voters); err != nil {
+		if err := t.write(filepath.Join(dir, out.Name+".csv")); err != nil {
 			return nil, err
 		}
 	}

@@ -23,6 +23,7 @@ type table struct {
 	severity []float64
 	alert    []float64
 	flag     []bool
+	voters   []string    // Names of the detectors.
 	raw      [][]float64 // By detector, then by row.
 	features []string
 	values   [][]float64 // By feature, then by row.
@@ -120,7 +121,7 @@ func (t *table) record(row int, e *streams.Event, o outcome) {
 
 // write writes the score file: row, score, flag, severity, a contribution per feature, a raw score per detector and the
 // alert score. Numbers have all their digits; cells without a value are empty.
-func (t *table) write(path string, detectors []string) (err error) {
+func (t *table) write(path string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return fmt.Errorf("writing scores: %w", err)
 	}
@@ -138,7 +139,7 @@ func (t *table) write(path string, detectors []string) (err error) {
 	for _, name := range t.features {
 		w.WriteString("," + quote("contrib_"+name))
 	}
-	for _, name := range detectors {
+	for _, name := range t.voters {
 		w.WriteString("," + quote(name))
 	}
 	w.WriteString(",alert_score\n")
@@ -181,11 +182,13 @@ func quote(s string) string {
 // scores are the table's columns for a measurement.
 func (t *table) scores(rankBy string) evaluate.Scores {
 	rank := t.score
-	switch rankBy {
-	case RankBySeverity:
+	switch i := slices.Index(t.voters, rankBy); {
+	case rankBy == RankBySeverity:
 		rank = t.severity
-	case RankByAlert:
+	case rankBy == RankByAlert:
 		rank = t.alert
+	case i >= 0:
+		rank = t.raw[i]
 	}
 	return evaluate.Scores{Score: t.score, Rank: rank, Flag: t.flag, Features: t.features, Contrib: t.shares}
 }

@@ -4,6 +4,7 @@ import { Access } from "./access.js";
 import { Detail } from "./detail.js";
 import { $, setText } from "./dom.js";
 import { Feed } from "./feed.js";
+import { sentence } from "./format.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
 import { anomalyHash, here, replace, streamHash } from "./router.js";
@@ -14,6 +15,7 @@ import { Watch } from "./watch.js";
 const words = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", denied: "Sign in needed" };
 let shown = "#/"; // The address under an open dialog.
 let choosing = false;
+let unseen = 0; // Anomalies that came while the tab was in the background.
 
 const feed = new Feed((arrived) => list.update(arrived));
 const list = new List(feed, (id) => go(anomalyHash(id)));
@@ -31,6 +33,7 @@ const detail = new Detail({
   closed: () => here().view === "anomaly" && leaveDetail(),
   watch: (a) => {
     detail.close();
+    watch.showAnomaly(a);
     go(streamHash(a.stream, a.entity));
     $("watch").scrollIntoView({ block: "start" });
   },
@@ -118,6 +121,8 @@ function takeStreams(items) {
 
 function takeFrame(frame) {
   if (frame.type === "anomalies") {
+    if (document.hidden) unseen += frame.items.length;
+    nameTab();
     feed.arrive(frame.items);
     watch.arrive(frame.items);
   } else if (frame.type === "deleted") {
@@ -131,12 +136,17 @@ function takeFrame(frame) {
   }
 }
 
+/** Tells in the tab's name how many anomalies came while nobody looked. */
+function nameTab() {
+  document.title = unseen > 0 ? `(${unseen > 999 ? "999+" : unseen}) anomalystream` : "anomalystream";
+}
+
 function trouble(error) {
   const banner = $("banner");
   // A connection that is being made again says so in the header already.
   const silent = error === null || error.status === 0 || error.status === 401;
   banner.hidden = silent;
-  if (!silent) setText(banner, `The server has trouble: ${error.message}. This page tries again by itself.`);
+  if (!silent) setText(banner, `${sentence(error.message)} This is tried again by itself.`);
 }
 
 function restart() {
@@ -164,6 +174,10 @@ function wireTheme() {
 
 wireTheme();
 addEventListener("hashchange", follow);
+document.addEventListener("visibilitychange", () => {
+  unseen = 0;
+  nameTab();
+});
 await access.check();
 feed.reload();
 live.start();

@@ -1,7 +1,7 @@
 // The details of one anomaly: the sentence, what stood out, how the detectors voted, and everything behind it.
 
 import { $, h, name } from "./dom.js";
-import { count, deviation, exact, moment, number, percent, score, severity } from "./format.js";
+import { count, deviation, exact, moment, number, percent, score, sentence, severity } from "./format.js";
 import { anomalyHash } from "./router.js";
 import { get, part, remove } from "./server.js";
 
@@ -56,7 +56,7 @@ export class Detail {
       if (asked === this.#asked) this.#show(this.#content(stored));
     } catch (error) {
       if (asked !== this.#asked) return;
-      this.#show(this.#message(error.status === 404 ? "This anomaly does not exist, or it was deleted." : `It cannot be read: ${error.message}.`));
+      this.#show(this.#message(error.status === 404 ? "This anomaly does not exist, or it was deleted." : sentence(error.message)));
     }
   }
 
@@ -147,7 +147,7 @@ export class Detail {
       this.#deleted(id);
       this.close();
     } catch (error) {
-      $("confirm-text").textContent = `It was not deleted: ${error.message}.`;
+      $("confirm-text").textContent = `It was not deleted. ${sentence(error.message)}`;
     }
   }
 }

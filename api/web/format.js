@@ -77,4 +77,7 @@ export function deviation(d) {
   return `${by} σ ${d > 0 ? "above" : "below"}`;
 }
 
+/** An error's text as a sentence of its own. */
+export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;

@@ -2,7 +2,7 @@
 
 import { $, batched, debounced, h, name, setText } from "./dom.js";
 import { emptyFilter } from "./feed.js";
-import { exact, moment, number, plural, score, severity } from "./format.js";
+import { exact, moment, number, plural, score, sentence, severity } from "./format.js";
 
 const step = 100; // Rows added by each "show older".
 const quiet = 10000; // Milliseconds between two announcements.
@@ -112,7 +112,7 @@ export class List {
     const empty = $("list-empty");
     empty.hidden = items.length > 0;
     if (state === "loading") setText(empty, "Loading …");
-    else if (state === "failed") setText(empty, error ? `The list cannot be read: ${error}. It is tried again in a moment.` : "Sign in to see the anomalies.");
+    else if (state === "failed") setText(empty, error ? `${sentence(error)} This is tried again by itself.` : "Sign in to see the anomalies.");
     else if (!$("filters-clear").hidden) setText(empty, "No anomaly matches this filter.");
     else setText(empty, "Nothing unusual so far. Anomalies appear here the moment they are found.");
   });

@@ -2,7 +2,7 @@
 
 import { $, batched, setText } from "./dom.js";
 import { Charts } from "./charts.js";
-import { count, percent, plural } from "./format.js";
+import { count, percent, plural, sentence } from "./format.js";
 import { Live } from "./live.js";
 import { entityName, Picker } from "./picker.js";
 import { liveSpan, Series } from "./series.js";
@@ -49,6 +49,17 @@ export class Watch {
     this.entity = entity;
     this.#summary = null;
     this.#start();
+  }
+
+  /** Shows an anomaly's entity over a span of time that reaches back to it. */
+  showAnomaly(a) {
+    const minutes = (Date.now() - Date.parse(a.timestamp)) / 60000;
+    const range = minutes < 14 ? "live" : (["60", "360"].find((span) => minutes < Number(span) - 1) ?? "1440");
+    const same = range === this.#range;
+    this.#range = range;
+    for (const input of $("range").querySelectorAll("input")) input.checked = input.value === range;
+    if (a.stream !== this.stream || a.entity !== this.entity) this.show(a.stream, a.entity);
+    else if (!same) this.#start();
   }
 
   /** Takes the stream's summary as the cards have it. */
@@ -164,7 +175,7 @@ export class Watch {
     const rows = this.#series.rows.length;
     empty.hidden = rows > 0;
     if (rows === 0) {
-      setText(empty, this.#problem ? `The charts cannot be read: ${this.#problem}. They come back by themselves.` : "No events in this time span yet. The charts start with the first ones.");
+      setText(empty, this.#problem ? `${sentence(this.#problem)} This is tried again by itself.` : "No events in this time span yet. The charts start with the first ones.");
       return;
     }
     this.#charts.show(this.#series, [...this.#marks.values()], this.#status, this.#range === "live");
@@ -186,6 +197,7 @@ export class Watch {
   }
 
   #sentence(s, total, warming) {
+    if (!s && this.entity !== null) return "";
     if (!s) return total > 1 ? `${entityName(null)}: ${plural(total, "entity", "entities")}. Choose one to see its own line.` : "";
     const who = s.entity === "" ? "" : total > 1 ? "" : `${s.entity}: `;
     if (warming) return `${who}No scores yet. A detector first has to see what is normal.`;

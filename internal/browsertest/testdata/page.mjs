@@ -152,6 +152,15 @@ const suites = {
       await page.waitForSelector("#detail", { state: "hidden" });
       assert(await page.evaluate(() => document.activeElement.closest("#list") !== null), "the focus did not return to the list");
     });
+    await check("a detail leads to its entity in the charts", async () => {
+      await first(page).click();
+      await page.click("#detail .primary");
+      await page.waitForSelector("#detail", { state: "hidden" });
+      const at = await page.evaluate(() => location.hash.split("/").map(decodeURIComponent));
+      assert(at[1] === "stream" && (await page.textContent("#watch-title")) === at[2], `at ${at}`);
+      await page.waitForFunction(() => document.querySelectorAll(".plot").length >= 2);
+      await page.evaluate(() => scrollTo({ top: 0, behavior: "instant" }));
+    });
     await check("a deep link opens the detail", async () => {
       const id = await first(page).getAttribute("data-id");
       const other = await open(`#/anomaly/${encodeURIComponent(id)}`);
@@ -295,8 +304,8 @@ const suites = {
       expectTrouble = true;
       await ask("break");
       const page = await open("#/stream/server_metrics/db-1");
-      await page.waitForFunction(() => document.querySelector("#list-empty").textContent.includes("cannot be read"));
-      await page.waitForFunction(() => document.querySelector("#charts-empty").textContent.includes("cannot be read"));
+      await page.waitForFunction(() => document.querySelector("#list-empty").textContent.includes("tried again"));
+      await page.waitForFunction(() => document.querySelector("#charts-empty").textContent.includes("tried again"));
       await shot(page, "store-away");
       await ask("mend");
       await page.waitForFunction(() => document.querySelectorAll("#list li").length > 0 && document.querySelectorAll(".plot").length > 1);

@@ -190,7 +190,23 @@ type fixtureUnit struct {
 		NBins  int `json:"n_bins"`
 	} `json:"optimal_bins"`
 	Standardizer []struct{ Train, Query, Value []numbers }
-	Labels       []struct {
+	ECDF         []struct {
+		Values numbers
+		Below  numbers `json:"at_or_below"`
+		Above  numbers `json:"at_or_above"`
+	}
+	SkewSign []struct {
+		About  string
+		Values numbers
+		Sign   int
+	} `json:"skew_sign"`
+	Refit struct {
+		First, Second []numbers
+		ECOD, COPOD   struct {
+			Alone numbers `json:"second_alone"`
+		}
+	} `json:"refit_keeps_old_rows"`
+	Labels []struct {
 		Function string
 		Truth    []int
 		Scores   numbers
@@ -241,7 +257,46 @@ func (f *fixtures) checkUnit(t *testing.T, file string) {
 			t.Errorf("bins of %s: got %d, want %d", b.About, got, b.NBins)
 		}
 	}
+	for _, c := range u.Standardizer {
+		var scaler Scaler
+		if err := scaler.Fit(matrixOf(c.Train, 3)); err != nil {
+			t.Fatal(err)
+		}
+		got, query, want := make([]float64, 3), matrixOf(c.Query, 3), matrixOf(c.Value, 3)
+		for i := range query.Rows {
+			if err := scaler.Transform(query.Row(i), got); err != nil {
+				t.Fatal(err)
+			}
+			for j, v := range got {
+				f.compare(t, "unit", "standardised", v, want.Row(i)[j], 1e-7, 1e-9)
+			}
+		}
+	}
+	f.checkTails(t, &u)
 	f.checkLabels(t, &u)
+}
+
+// checkTails compares the parts of ECOD and COPOD. A PyOD object that is fitted again still counts its first rows; ours
+// starts afresh.
+func (f *fixtures) checkTails(t *testing.T, u *fixtureUnit) {
+	for _, e := range u.ECDF {
+		n, sorted := float64(len(e.Values)), slices.Sorted(slices.Values(e.Values))
+		for i, v := range e.Values {
+			f.compare(t, "unit", "share at or below", float64(countBelow(sorted, v, true))/n, e.Below[i], 0, 1e-15)
+			f.compare(t, "unit", "share at or above", 1-float64(countBelow(sorted, v, false))/n, e.Above[i], 0, 1e-15)
+		}
+	}
+	for _, c := range u.SkewSign {
+		mean, sd := meanAndSpread(c.Values)
+		if got := newColumnShape(c.Values, mean, sd).sign; got != c.Sign {
+			t.Errorf("skewness of %s: got sign %d, want %d", c.About, got, c.Sign)
+		}
+	}
+	for name, want := range map[string][]float64{"ecod": u.Refit.ECOD.Alone, "copod": u.Refit.COPOD.Alone} {
+		d := fitted(t, Spec{name, nil}, matrixOf(u.Refit.First, 2))
+		err := d.Fit(matrixOf(u.Refit.Second, 2), 1)
+		f.compareAll(t, "unit", name+" fitted again", d.TrainingScores(), err, want)
+	}
 }
 
 // checkLabels compares PyOD's label helpers, which are thresholds under other names. Its argmaxn has no use here.

@@ -53,6 +53,13 @@ func TestOpenAPI(t *testing.T) {
 		t.Errorf("got version %q, want 3.1.0", doc.OpenAPI)
 	}
 	r.describedRoutes(doc.Paths)
+	for name := range descriptions {
+		for property, schema := range r.huma.OpenAPI().Components.Schemas.Map()[name].Properties {
+			if schema.Description == "" && schema.Ref == "" && len(schema.AnyOf) == 0 {
+				t.Errorf("%s.%s has no description", name, property)
+			}
+		}
+	}
 }
 
 // describedRoutes checks that each REST route is in the description, and nothing else.

@@ -73,7 +73,9 @@ func (s *Server) routes() error {
 	if err := s.pageRoutes(); err != nil {
 		return err
 	}
-	correctSchemas(s.huma.OpenAPI().Components.Schemas)
+	schemas := s.huma.OpenAPI().Components.Schemas
+	correctSchemas(schemas)
+	describeSchemas(schemas)
 	return nil
 }
 

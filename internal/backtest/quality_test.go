@@ -22,8 +22,12 @@ type domain struct {
 	transforms []string
 	features   []string // Empty for every numeric column.
 	rate       float64
-	check      func(m evaluate.Measurements, run *RunResult) []string // What is not reached.
+	check      func(m evaluate.Measurements, nab nabScores) []string // What the means over the seeds do not reach.
+	each       func(run *RunResult) []string                         // What a run does not reach; nil for nothing.
 }
+
+// nabScores are the standard scores on alarm episodes, at the best cut and at the threshold: means over the seeds.
+type nabScores struct{ best, fixed evaluate.Figure }
 
 func below(what string, got evaluate.Figure, want float64) []string {
 	if float64(got) >= want {
@@ -44,50 +48,52 @@ func domains() []domain {
 	value, ewma, series := []string{"value"}, []string{"value", "ewma_residual"}, []string{"value", "diff", "median_residual"}
 	all := func(lists ...[]string) []string { return slices.Concat(lists...) }
 	return []domain{
-		{"nab", "", series, nil, 0.002, func(m evaluate.Measurements, r *RunResult) []string {
-			return all(below("best cut", r.NAB.EpisodesBest["standard"].Score, 33), below("at 0.6", r.NAB.EpisodesFixed["standard"].Score, 28), above("FAR/epsilon", m.FAREpsilon, 2))
-		}},
-		{"asd", "", ewma, nil, 0.01, func(m evaluate.Measurements, _ *RunResult) []string {
+		{"nab", "", series, nil, 0.002, func(m evaluate.Measurements, n nabScores) []string {
+			return all(below("best cut", n.best, 33), below("at 0.6", n.fixed, 28), above("FAR/epsilon", m.FAREpsilon, 2))
+		}, nil},
+		{"asd", "", ewma, nil, 0.01, func(m evaluate.Measurements, _ nabScores) []string {
 			return all(below("AP", m.AP, 0.24), below("recall", m.Recall, 0.50), above("FAR", m.FAR, 0.01), below("hit rate", m.HR150, 0.845))
-		}},
-		{"smd", "", value, nil, 0.01, func(m evaluate.Measurements, _ *RunResult) []string {
+		}, nil},
+		{"smd", "", value, nil, 0.01, func(m evaluate.Measurements, _ nabScores) []string {
 			return all(below("AP", m.AP, 0.16), below("recall", m.Recall, 0.75), above("episodes", m.PerK, 4.2), above("FAR/epsilon", m.FAREpsilon, 2), below("hit rate", m.HR150, 0.768))
-		}},
-		{"cloud", "", series, nil, 0.01, func(m evaluate.Measurements, _ *RunResult) []string {
+		}, nil},
+		{"cloud", "", series, nil, 0.01, func(m evaluate.Measurements, _ nabScores) []string {
 			return all(below("AP", m.AP, 0.55), below("recall", m.Recall, 0.65), above("episodes", m.PerK, 3.9), above("FAR/epsilon", m.FAREpsilon, 2))
-		}},
-		{"fraud", "", value, []string{"amount", "hour_of_day", "tx_frequency", "amount_to_mean", "minutes_since_last", "terminal_frequency"}, 0.01, func(m evaluate.Measurements, _ *RunResult) []string {
+		}, nil},
+		{"fraud", "", value, []string{"amount", "hour_of_day", "tx_frequency", "amount_to_mean", "minutes_since_last", "terminal_frequency"}, 0.01, func(m evaluate.Measurements, _ nabScores) []string {
 			return all(below("AP", m.AP, 0.09), above("FAR/epsilon", m.FAREpsilon, 2))
-		}},
-		{"smtp", "smtp-40k", value, nil, 0.01, func(m evaluate.Measurements, _ *RunResult) []string {
+		}, nil},
+		{"smtp", "smtp-40k", value, nil, 0.01, func(m evaluate.Measurements, _ nabScores) []string {
 			return all(below("ROC", m.ROC, 0.985), below("recall", m.Recall, 0.65), above("FAR/epsilon", m.FAREpsilon, 2))
-		}},
-		{"shuttle", "", value, nil, 0.01, func(m evaluate.Measurements, _ *RunResult) []string {
+		}, nil},
+		{"shuttle", "", value, nil, 0.01, func(m evaluate.Measurements, _ nabScores) []string {
 			return all(below("ROC", m.ROC, 0.98), above("FAR/epsilon", m.FAREpsilon, 2))
-		}},
-		{"shuttle", "", value, nil, 0.1, func(m evaluate.Measurements, _ *RunResult) []string { return below("row F1", m.RowF1, 0.78) }},
-		{"skab", "", value, nil, 0.01, func(m evaluate.Measurements, _ *RunResult) []string {
+		}, nil},
+		{"shuttle", "", value, nil, 0.1, func(m evaluate.Measurements, _ nabScores) []string { return below("row F1", m.RowF1, 0.78) }, nil},
+		{"skab", "", value, nil, 0.01, func(m evaluate.Measurements, _ nabScores) []string {
 			return all(below("recall", m.Recall, 0.90), above("FAR", m.FAR, 0.07))
-		}},
-		{"batadal", "", value, nil, 0.01, func(m evaluate.Measurements, _ *RunResult) []string {
+		}, nil},
+		{"batadal", "", value, nil, 0.01, func(m evaluate.Measurements, _ nabScores) []string {
 			return all(below("recall", m.Recall, 0.55), above("FAR", m.FAR, 0.01))
-		}},
-		{"tep", "", value, nil, 0.01, foundSoon},
-		{"synthetic", "gauss5*", value, nil, 0.002, kept(0.7, 1.4)}, {"synthetic", "gauss5*", value, nil, 0.01, kept(0.7, 1.4)}, {"synthetic", "gauss5*", value, nil, 0.05, kept(0.7, 1.4)},
-		{"synthetic", "lognorm3*", value, nil, 0.002, kept(0.7, 1.4)}, {"synthetic", "lognorm3*", value, nil, 0.01, kept(0.7, 1.4)}, {"synthetic", "lognorm3*", value, nil, 0.05, kept(0.7, 1.4)},
-		{"synthetic", "ar5*", value, nil, 0.002, kept(0.5, 2)}, {"synthetic", "ar5*", value, nil, 0.01, kept(0.5, 2)}, {"synthetic", "ar5*", value, nil, 0.05, kept(0.5, 2)},
-		{"regime", "", value, nil, 0.01, afterShift},
+		}, nil},
+		{"tep", "", value, nil, 0.01, none, foundSoon},
+		{"synthetic", "gauss5*", value, nil, 0.002, kept(0.7, 1.4), nil}, {"synthetic", "gauss5*", value, nil, 0.01, kept(0.7, 1.4), nil}, {"synthetic", "gauss5*", value, nil, 0.05, kept(0.7, 1.4), nil},
+		{"synthetic", "lognorm3*", value, nil, 0.002, kept(0.7, 1.4), nil}, {"synthetic", "lognorm3*", value, nil, 0.01, kept(0.7, 1.4), nil}, {"synthetic", "lognorm3*", value, nil, 0.05, kept(0.7, 1.4), nil},
+		{"synthetic", "ar5*", value, nil, 0.002, kept(0.5, 2), nil}, {"synthetic", "ar5*", value, nil, 0.01, kept(0.5, 2), nil}, {"synthetic", "ar5*", value, nil, 0.05, kept(0.5, 2), nil},
+		{"regime", "", value, nil, 0.01, none, afterShift},
 	}
 }
 
-func kept(low, high float64) func(evaluate.Measurements, *RunResult) []string {
-	return func(m evaluate.Measurements, _ *RunResult) []string {
+func none(evaluate.Measurements, nabScores) []string { return nil }
+
+func kept(low, high float64) func(evaluate.Measurements, nabScores) []string {
+	return func(m evaluate.Measurements, _ nabScores) []string {
 		return append(below("FAR/epsilon", m.FAREpsilon, low), above("FAR/epsilon", m.FAREpsilon, high)...)
 	}
 }
 
 // foundSoon wants the faults 1, 2, 4 to 8 and 10 of the Tennessee Eastman process within 50 rows.
-func foundSoon(_ evaluate.Measurements, r *RunResult) (problems []string) {
+func foundSoon(r *RunResult) (problems []string) {
 	for i := range r.Sources {
 		s := &r.Sources[i]
 		number, err := strconv.Atoi(strings.TrimLeft(s.Name[strings.LastIndexAny(s.Name, "abcdefghijklmnopqrstuvwxyz_-")+1:], "0"))
@@ -101,7 +107,7 @@ func foundSoon(_ evaluate.Measurements, r *RunResult) (problems []string) {
 	return problems
 }
 
-func afterShift(_ evaluate.Measurements, r *RunResult) (problems []string) {
+func afterShift(r *RunResult) (problems []string) {
 	for _, s := range r.labelled {
 		shift := evaluate.MeasureShift(s)
 		problems = append(problems, above(s.Name+": alarms after the shift", evaluate.Figure(shift.AlarmsInFirst500), 150)...)
@@ -112,7 +118,7 @@ func afterShift(_ evaluate.Measurements, r *RunResult) (problems []string) {
 }
 
 // TestQuality runs the labelled streams through the production path and holds them to the gates of their protocol.
-// EVAL_DIR names the folder with data/, SEEDS the seeds (one gate check each; "0" by default).
+// EVAL_DIR names the folder with data/. SEEDS lists the seeds, "0 1 2 3 4" by default; gates hold for the means.
 func TestQuality(t *testing.T) {
 	root := os.Getenv("EVAL_DIR")
 	if root == "" {
@@ -120,23 +126,58 @@ func TestQuality(t *testing.T) {
 	}
 	seeds := strings.Fields(os.Getenv("SEEDS"))
 	if len(seeds) == 0 {
-		seeds = []string{"0"}
+		seeds = strings.Fields("0 1 2 3 4")
 	}
 	for _, d := range domains() {
 		name := strings.TrimSuffix(fmt.Sprintf("%s %s", d.set, d.files), " ")
 		t.Run(fmt.Sprintf("%s at %g %%", name, 100*d.rate), func(t *testing.T) {
+			var figures []evaluate.Measurements
+			var best, fixed []evaluate.Measurements // Holds one figure each, to spread it like the others.
 			for _, text := range seeds {
 				seed, err := strconv.ParseUint(text, 10, 64)
 				if err != nil {
 					t.Fatal(err)
 				}
-				d.run(t, filepath.Join(root, "data", d.set), seed)
+				run := d.run(t, filepath.Join(root, "data", d.set), seed)
+				figures = append(figures, *run.Total.Metrics)
+				if run.NAB != nil {
+					best = append(best, evaluate.Measurements{ROC: run.NAB.EpisodesBest["standard"].Score})
+					fixed = append(fixed, evaluate.Measurements{ROC: run.NAB.EpisodesFixed["standard"].Score})
+				}
 			}
+			d.judge(t, figures, best, fixed)
 		})
 	}
 }
 
-func (d domain) run(t *testing.T, dir string, seed uint64) {
+// judge prints a row of the quality table and checks the means.
+func (d domain) judge(t *testing.T, figures, best, fixed []evaluate.Measurements) {
+	t.Helper()
+	m, sd := evaluate.Spread(figures)
+	cell := func(mean, deviation evaluate.Figure, places int) string {
+		if !deviation.Known() {
+			return mean.Format(places)
+		}
+		return mean.Format(places) + " ± " + deviation.Format(places)
+	}
+	row := []string{d.set, fmt.Sprintf("%g %%", 100*d.rate), cell(m.ROC, sd.ROC, 3), cell(m.AP, sd.AP, 3), cell(m.VUS, sd.VUS, 3), cell(m.Recall, sd.Recall, 2), cell(100*m.FAR, 100*sd.FAR, 2),
+		cell(m.FAREpsilon, sd.FAREpsilon, 2), cell(m.PerK, sd.PerK, 1), cell(m.Delay, sd.Delay, 0), cell(m.F1, sd.F1, 3), cell(m.RowF1, sd.RowF1, 3), cell(m.Precision, sd.Precision, 3), cell(m.HR150, sd.HR150, 3)}
+	t.Log("| set | rate | ROC | AP | VUS-PR | recall | FAR % | FAR/rate | episodes/1000 | delay | event F1 | row F1 | precision | hits 150 % |")
+	t.Log("| " + strings.Join(row, " | ") + " |")
+	var nab nabScores
+	if len(best) > 0 {
+		b, bsd := evaluate.Spread(best)
+		f, fsd := evaluate.Spread(fixed)
+		nab = nabScores{b.ROC, f.ROC}
+		t.Logf("Numenta, standard, episodes: %s at the best cut, %s at 0.6", cell(b.ROC, bsd.ROC, 1), cell(f.ROC, fsd.ROC, 1))
+	}
+	for _, problem := range d.check(m, nab) {
+		t.Error(problem)
+	}
+}
+
+// run runs one seed over all files of the domain.
+func (d domain) run(t *testing.T, dir string, seed uint64) *RunResult {
 	t.Helper()
 	pattern := d.files
 	if pattern == "" {
@@ -163,17 +204,17 @@ func (d domain) run(t *testing.T, dir string, seed uint64) {
 		t.Fatal(err)
 	}
 	run := &r.Runs[0]
-	m := *run.Total.Metrics
-	line := fmt.Sprintf("seed %d: ROC %s AP %s VUS %s FAR %s (%s epsilon) episodes/1k %s recall %s delay %s F1 %s row F1 %s precision %s hit rate %s", seed,
-		m.ROC.Format(3), m.AP.Format(3), m.VUS.Format(3), m.FAR.Format(4), m.FAREpsilon.Format(2), m.PerK.Format(2), m.Recall.Format(2), m.Delay.Format(0), m.F1.Format(3), m.RowF1.Format(3), m.Precision.Format(3), m.HR150.Format(3))
-	if run.NAB != nil {
-		line += fmt.Sprintf("; NAB episodes %s best, %s at 0.6", run.NAB.EpisodesBest["standard"].Score.Format(1), run.NAB.EpisodesFixed["standard"].Score.Format(1))
+	if run.Total.Rejected > 0 {
+		t.Errorf("seed %d: %d rows were refused", seed, run.Total.Rejected)
 	}
-	t.Logf("%s; %d rows, %d refused, %.0f events/s a core", line, run.Total.Rows, run.Total.Rejected, run.Total.PerSecond)
-	if m.Bad > 0 {
-		t.Errorf("seed %d: %d rows with a score outside [0, 1] or a flag that does not fit", seed, m.Bad)
+	if run.Total.Metrics.Bad > 0 {
+		t.Errorf("seed %d: %d rows with a score outside [0, 1] or a flag that does not fit", seed, run.Total.Metrics.Bad)
 	}
-	for _, problem := range d.check(m, run) {
-		t.Errorf("seed %d: %s", seed, problem)
+	if d.each != nil {
+		for _, problem := range d.each(run) {
+			t.Errorf("seed %d: %s", seed, problem)
+		}
 	}
+	t.Logf("seed %d: %d rows at %.0f events/s a core", seed, run.Total.Rows, run.Total.PerSecond)
+	return run
 }

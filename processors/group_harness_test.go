@@ -38,24 +38,24 @@ func sensors(key string) *streams.Definition {
 // sensorsConfig returns the configuration of the stream's groups.
 func sensorsConfig(t testing.TB, d *streams.Definition, brokers []string, instance string, session time.Duration) processors.Config {
 	t.Helper()
-	c, err := groupConfig(d, brokers, instance, session)
+	log := slog.New(slog.DiscardHandler)
+	if testing.Verbose() {
+		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	c, err := groupConfig(d, brokers, instance, session, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func groupConfig(d *streams.Definition, brokers []string, instance string, session time.Duration) (processors.Config, error) {
+func groupConfig(d *streams.Definition, brokers []string, instance string, session time.Duration, log *slog.Logger) (processors.Config, error) {
 	k := checkpoint.Kafka{Brokers: brokers, InstanceID: instance, Hasher: streams.NewHasher, Session: session, Flush: time.Millisecond}
 	c, err := k.Sarama()
 	if err != nil {
 		return processors.Config{}, err
 	}
 	c.Consumer.MaxWaitTime = 50 * time.Millisecond
-	log := slog.New(slog.DiscardHandler)
-	if testing.Testing() && testing.Verbose() || instance != "" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	}
 	return processors.Config{Definition: d, Topics: names, Brokers: brokers, Sarama: c, MaxRecord: maxRecord, Interval: 100 * time.Millisecond, Log: log}, nil
 }
 

@@ -25,10 +25,10 @@ import (
 
 // The size of the torture. The defaults suit every run of the tests; docs/torture.md has the full size.
 var (
-	tortureKills  = flag.Int("torture.kills", 5, "instances killed")
+	tortureKills  = flag.Int("torture.kills", 3, "instances killed")
 	torturePauses = flag.Int("torture.pauses", 1, "instances stopped for longer than their session")
 	tortureLeaves = flag.Int("torture.leaves", 1, "instances that leave and come back")
-	tortureFaults = flag.Int("torture.faults", 5, "times that the broker refuses records")
+	tortureFaults = flag.Int("torture.faults", 3, "times that the broker refuses records")
 	tortureSeed   = flag.Uint64("torture.seed", 1, "seed of the order of events")
 )
 
@@ -42,7 +42,7 @@ func ledgerProcess() {
 	defer stop()
 	k := checkpoint.Kafka{
 		Brokers: strings.Split(os.Getenv("LEDGER_BROKERS"), ","), InstanceID: os.Getenv("LEDGER_INSTANCE"),
-		Hasher: streams.NewHasher, Session: 3 * time.Second, Flush: time.Millisecond,
+		Hasher: streams.NewHasher, Session: 2 * time.Second, Flush: time.Millisecond,
 	}
 	config, err := k.Sarama()
 	if err != nil {
@@ -83,7 +83,7 @@ func TestTorture(t *testing.T) {
 		}
 	}
 	add(*tortureKills, "kill", ring.Kill)
-	add(*torturePauses, "pause", func() { ring.Pause(5 * time.Second) })
+	add(*torturePauses, "pause", func() { ring.Pause(4 * time.Second) })
 	add(*tortureLeaves, "leave", func() { ring.Leave(200 * time.Millisecond) })
 	add(*tortureFaults, "refuse", func() {
 		topic := []string{"out", "dead", checkpoint.TableOf("ledger")}[random.IntN(3)]
@@ -96,7 +96,7 @@ func TestTorture(t *testing.T) {
 		return nil
 	})
 	load := &ledgerLoad{system: s, random: rand.New(rand.NewPCG(*tortureSeed, 1)), keys: names(100)}
-	ring.Trouble(strikes, 800*time.Millisecond, load.batch)
+	ring.Trouble(strikes, 600*time.Millisecond, load.batch)
 	s.AwaitCommitted("ledger", "in", 2*time.Minute)
 	ring.End()
 	v := judge(t, s.Client)
@@ -116,7 +116,7 @@ type ledgerLoad struct {
 
 func (l *ledgerLoad) batch() {
 	var records []*kgo.Record
-	for range 500 {
+	for range 200 {
 		l.n++
 		key := l.keys[l.random.IntN(len(l.keys))]
 		value := fmt.Sprint(l.random.Uint64())

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -9,6 +11,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 )
@@ -78,8 +81,10 @@ func (s *Server) files(files fs.FS, root, prefix string) error {
 }
 
 // asset serves a fixed body. Browsers keep it and ask each time whether it has changed: an update of the server shows at
-// once, and an unchanged file costs no transfer.
+// once, and an unchanged file costs no transfer. It is compressed once, since everyone may ask for it without a token.
 func (s *Server) asset(at, kind string, body []byte) {
+	s.assets[at] = true
+	compressed := sync.OnceValue(func() []byte { return compress(body) })
 	sum := sha256.Sum256(body)
 	tag := `W/"` + hex.EncodeToString(sum[:12]) + `"` // Weak: the bytes differ where they travel compressed.
 	s.echo.GET(at, func(c echo.Context) error {
@@ -89,6 +94,23 @@ func (s *Server) asset(at, kind string, body []byte) {
 		if strings.Contains(c.Request().Header.Get("If-None-Match"), tag) {
 			return c.NoContent(http.StatusNotModified)
 		}
+		h.Set("Vary", "Accept-Encoding")
+		if small := compressed(); small != nil && strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip") {
+			h.Set("Content-Encoding", "gzip")
+			return c.Blob(http.StatusOK, kind, small)
+		}
 		return c.Blob(http.StatusOK, kind, body)
 	})
+}
+
+// compress returns the body as gzip, nil where that gains little.
+func compress(body []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write(body) // A buffer takes everything.
+	_ = w.Close()
+	if b.Len() > len(body)*9/10 {
+		return nil
+	}
+	return b.Bytes()
 }

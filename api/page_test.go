@@ -23,6 +23,11 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s: got type %q, tag %q, %d bytes", path, got, tag, len(a.body))
 		}
 		req, _ := http.NewRequestWithContext(t.Context(), "GET", r.base()+path, nil)
+		req.Header.Set("Accept-Encoding", "identity")
+		if plain := r.do(req); string(plain.body) != string(a.body) || plain.Header.Get("Content-Encoding") != "" {
+			t.Errorf("%s uncompressed: got %d bytes, want %d", path, len(plain.body), len(a.body))
+		}
+		req, _ = http.NewRequestWithContext(t.Context(), "GET", r.base()+path, nil)
 		req.Header.Set("If-None-Match", tag)
 		if again := r.do(req); again.StatusCode != http.StatusNotModified || len(again.body) != 0 {
 			t.Errorf("%s again: got %d with %d bytes", path, again.StatusCode, len(again.body))

@@ -34,6 +34,7 @@ type Server struct {
 	singles *sockets // WebSockets that get single anomalies.
 	series  *liveSeries
 	metrics *metrics
+	assets  map[string]bool // Paths of fixed files.
 	tokens  []knownToken
 	oidc    *identityProvider
 	limits  *limits
@@ -63,7 +64,7 @@ func New(c Config, d Deps) (*Server, error) {
 	s := &Server{
 		config: c, deps: d, log: c.Log, tokens: knownTokens(c.Tokens), limits: newLimits(c.RateLimit),
 		open: len(c.Tokens) == 0 && c.OIDC.Issuer == "", started: c.Now(), stopping: make(chan struct{}), registry: d.Registry,
-		series: newLiveSeries(),
+		series: newLiveSeries(), assets: map[string]bool{},
 	}
 	if c.OIDC.Issuer != "" {
 		s.oidc = newIdentityProvider(c.OIDC, c.Log)
@@ -82,7 +83,7 @@ func New(c Config, d Deps) (*Server, error) {
 	s.echo.HTTPErrorHandler = s.errorHandler
 	s.echo.Use(s.deadlines, s.observe, secure, s.origins, s.authenticate, s.limit, s.body, s.readable, middleware.GzipWithConfig(middleware.GzipConfig{
 		MinLength: 1400,
-		Skipper:   func(c echo.Context) bool { return liveRoute(c.Request().URL.Path) },
+		Skipper:   func(c echo.Context) bool { return liveRoute(c.Path()) || s.assets[c.Path()] },
 	}))
 	err := s.routes()
 	if err != nil {

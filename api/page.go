@@ -36,6 +36,8 @@ var contentTypes = map[string]string{
 	".ico":         "image/x-icon",
 	".woff2":       "font/woff2",
 	".txt":         "text/plain; charset=utf-8",
+	".md":          "text/plain; charset=utf-8",
+	"":             "text/plain; charset=utf-8", // LICENSE and the like.
 	".webmanifest": "application/manifest+json",
 }
 
@@ -94,7 +96,7 @@ func (s *Server) asset(at, kind string, body []byte) {
 		if strings.Contains(c.Request().Header.Get("If-None-Match"), tag) {
 			return c.NoContent(http.StatusNotModified)
 		}
-		h.Set("Vary", "Accept-Encoding")
+		h.Add("Vary", "Accept-Encoding")
 		if small := compressed(); small != nil && strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip") {
 			h.Set("Content-Encoding", "gzip")
 			return c.Blob(http.StatusOK, kind, small)

@@ -19,6 +19,7 @@ type Table[V any] struct {
 	topic   string
 	sarama  *sarama.Config
 	decode  func([]byte) (V, error)
+	changed func(key string, row V)
 	log     *slog.Logger
 
 	recovered atomic.Bool
@@ -33,6 +34,9 @@ type Table[V any] struct {
 func NewTable[V any](brokers []string, topic string, config *sarama.Config, decode func([]byte) (V, error), log *slog.Logger) *Table[V] {
 	return &Table[V]{brokers: brokers, topic: topic, sarama: config, decode: decode, log: log.With("topic", topic), rows: map[string]V{}}
 }
+
+// OnChange calls f for each row that arrives, also while the view catches up. It must be set before Run; f must be quick.
+func (t *Table[V]) OnChange(f func(key string, row V)) { t.changed = f }
 
 // Run keeps the view up to date until the context ends; it starts over with backoff while the brokers are away.
 func (t *Table[V]) Run(ctx context.Context) error {
@@ -124,6 +128,9 @@ func (t *Table[V]) set(key string, value []byte) {
 	t.mu.Lock()
 	t.rows[key] = row
 	t.mu.Unlock()
+	if t.changed != nil {
+		t.changed(key, row)
+	}
 }
 
 func (t *Table[V]) remove(key string) {

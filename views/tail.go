@@ -11,13 +11,14 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// Tail follows a topic live, from its end at the time it starts. While the brokers are away it waits and then goes on where
-// it stopped, so that its reader misses nothing.
+// Tail follows a topic live, from some records before its end at the time it starts. While the brokers are away it waits and
+// then goes on where it stopped, so that its reader misses nothing.
 type Tail struct {
 	brokers []string
 	topic   string
 	sarama  *sarama.Config
 	deliver func(*sarama.ConsumerMessage)
+	history int64
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -25,9 +26,10 @@ type Tail struct {
 	running atomic.Bool
 }
 
-// NewTail returns a tail that calls deliver for each record; calls of different partitions may run at the same time.
-func NewTail(brokers []string, topic string, config *sarama.Config, deliver func(*sarama.ConsumerMessage), log *slog.Logger) *Tail {
-	return &Tail{brokers: brokers, topic: topic, sarama: config, deliver: deliver, log: log.With("topic", topic), next: map[int32]int64{}}
+// NewTail returns a tail that calls deliver for each record, beginning with the last history records of each partition. Calls
+// of different partitions may run at the same time.
+func NewTail(brokers []string, topic string, config *sarama.Config, history int64, deliver func(*sarama.ConsumerMessage), log *slog.Logger) *Tail {
+	return &Tail{brokers: brokers, topic: topic, sarama: config, deliver: deliver, history: history, log: log.With("topic", topic), next: map[int32]int64{}}
 }
 
 // Running reports whether the tail is connected and reads.
@@ -99,7 +101,7 @@ func (t *Tail) follow(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// open starts reading a partition where the tail stopped, or at its end. What was deleted meanwhile is skipped.
+// open starts reading a partition where the tail stopped, or near its end. What was deleted meanwhile is skipped.
 func (t *Tail) open(client sarama.Client, consumer sarama.Consumer, p int32) (sarama.PartitionConsumer, error) {
 	t.mu.Lock()
 	offset, ok := t.next[p]
@@ -108,15 +110,14 @@ func (t *Tail) open(client sarama.Client, consumer sarama.Consumer, p int32) (sa
 	if err != nil {
 		return nil, fmt.Errorf("reading topic %s partition %d: %w", t.topic, p, err)
 	}
-	if !ok {
-		offset = newest
-	} else {
-		oldest, err := client.GetOffset(t.topic, p, sarama.OffsetOldest)
-		if err != nil {
-			return nil, fmt.Errorf("reading topic %s partition %d: %w", t.topic, p, err)
-		}
-		offset = min(max(offset, oldest), newest)
+	oldest, err := client.GetOffset(t.topic, p, sarama.OffsetOldest)
+	if err != nil {
+		return nil, fmt.Errorf("reading topic %s partition %d: %w", t.topic, p, err)
 	}
+	if !ok {
+		offset = newest - t.history
+	}
+	offset = min(max(offset, oldest), newest)
 	t.mu.Lock()
 	t.next[p] = offset
 	t.mu.Unlock()

@@ -1,0 +1,37 @@
+package main
+
+import "fmt"
+
+// runCmd runs roles against real servers.
+type runCmd struct {
+	Config string   `required:"" type:"path" placeholder:"FILE" help:"Configuration file."`
+	Roles  []string `placeholder:"ROLE" help:"Roles of this process, separated by commas: detect (scores events), sink (fills the store), api (REST, WebSocket, page). Default: all."`
+}
+
+// Run runs the roles until the process is asked to stop.
+func (c *runCmd) Run(a *app) error {
+	roles, err := parseRoles(c.Roles)
+	if err != nil {
+		return err
+	}
+	cfg, err := a.config(c.Config)
+	if err != nil {
+		return err
+	}
+	s, err := a.openSite(cfg)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	sys, err := newSystem(a.ctx, s, roles)
+	if err != nil {
+		return err
+	}
+	if sys.server != nil {
+		fmt.Fprintf(a.stderr, "anomalystream: serving on %s\n", sys.server.URL())
+	}
+	s.log.Info("running", "roles", roles, "brokers", s.kafka.Brokers, "streams", cfg.Streams.Names())
+	err = sys.run(a.ctx)
+	s.log.Info("stopped")
+	return err
+}

@@ -1,0 +1,182 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"anomalystream/streams"
+)
+
+// ConsumerConfig configures a Consumer.
+type ConsumerConfig struct {
+	Brokers    []string
+	Sarama     *sarama.Config
+	Group      string
+	Topics     streams.Topics
+	Store      *Store
+	BatchSize  int           // Rows of one write at most; default 1000.
+	BatchWait  time.Duration // A smaller batch is written after this; default 200 ms.
+	Log        *slog.Logger  // Default discards.
+	Registerer prometheus.Registerer
+}
+
+// WithDefaults returns the configuration with every unset field filled.
+func (c ConsumerConfig) WithDefaults() ConsumerConfig {
+	if c.BatchSize == 0 {
+		c.BatchSize = 1000
+	}
+	if c.BatchWait == 0 {
+		c.BatchWait = 200 * time.Millisecond
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate reports what is wrong with the configuration.
+func (c ConsumerConfig) Validate() error {
+	if len(c.Brokers) == 0 || c.Sarama == nil || c.Store == nil || c.Group == "" {
+		return errors.New("configuring the sink: brokers, client configuration, group and store are required")
+	}
+	return nil
+}
+
+// Consumer fills the store from the topics of anomalies, rollups, statuses and dead letters. Offsets are committed after the
+// rows they stand for; any number of consumers of one group share the work, and those of other groups do no harm.
+type Consumer struct {
+	cfg     ConsumerConfig
+	metrics *metrics
+	reading atomic.Bool
+	away    atomic.Pointer[error] // Why the store does not answer.
+}
+
+// NewConsumer returns a consumer; Run starts it.
+func NewConsumer(c ConsumerConfig) (*Consumer, error) {
+	c = c.WithDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return &Consumer{cfg: c, metrics: newMetrics(c.Registerer)}, nil
+}
+
+// Ready returns nil while the consumer reads and the store takes what it writes.
+func (c *Consumer) Ready(context.Context) error {
+	if err := c.away.Load(); err != nil {
+		return *err
+	}
+	if !c.reading.Load() {
+		return errors.New("not connected to Kafka yet")
+	}
+	return nil
+}
+
+// Run works until the context ends; while the brokers are away it tries again with growing pauses.
+func (c *Consumer) Run(ctx context.Context) error {
+	for pause := 200 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
+		started := time.Now()
+		err := c.session(ctx)
+		c.reading.Store(false)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(started) > time.Minute {
+			pause = 200 * time.Millisecond
+		}
+		c.cfg.Log.Warn("the sink lost Kafka and connects again", "error", err, "pause", pause.String())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (c *Consumer) session(ctx context.Context) error {
+	config := *c.cfg.Sarama
+	config.Consumer.Offsets.AutoCommit.Enable = false
+	config.Consumer.Offsets.Initial = sarama.OffsetOldest
+	config.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyRange()}
+	if config.Consumer.Group.InstanceId != "" {
+		config.Consumer.Group.InstanceId += "-sink"
+	}
+	group, err := sarama.NewConsumerGroup(c.cfg.Brokers, c.cfg.Group, &config)
+	if err != nil {
+		return fmt.Errorf("connecting to %v: %w", c.cfg.Brokers, err)
+	}
+	defer group.Close()
+	producer, err := sarama.NewSyncProducer(c.cfg.Brokers, &config)
+	if err != nil {
+		return fmt.Errorf("connecting to %v: %w", c.cfg.Brokers, err)
+	}
+	defer producer.Close()
+	go func() {
+		for err := range group.Errors() {
+			c.cfg.Log.Debug("consuming", "error", err)
+		}
+	}()
+	topics := []string{c.cfg.Topics.Anomalies(), c.cfg.Topics.Rollups(), c.cfg.Topics.Detectors(), c.cfg.Topics.DeadLetters()}
+	for ctx.Err() == nil {
+		if err := group.Consume(ctx, topics, &handler{Consumer: c, producer: producer}); err != nil {
+			return fmt.Errorf("consuming as group %s: %w", c.cfg.Group, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// handler takes the messages of one session.
+type handler struct {
+	*Consumer
+	producer sarama.SyncProducer
+}
+
+func (h *handler) Setup(sarama.ConsumerGroupSession) error   { h.reading.Store(true); return nil }
+func (h *handler) Cleanup(sarama.ConsumerGroupSession) error { h.reading.Store(false); return nil }
+
+// ConsumeClaim gathers the messages of one partition into batches. While a batch waits for the store nothing more is read, so
+// Kafka holds what comes meanwhile.
+func (h *handler) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	p := &pile{handler: h, topic: claim.Topic()}
+	timer := time.NewTimer(h.cfg.BatchWait)
+	timer.Stop()
+	flush := func() error {
+		timer.Stop()
+		if len(p.messages) == 0 {
+			return nil
+		}
+		if err := p.write(session.Context()); err != nil {
+			return err
+		}
+		session.MarkMessage(p.messages[len(p.messages)-1], "")
+		session.Commit()
+		p.messages = p.messages[:0]
+		return nil
+	}
+	for {
+		select {
+		case m, ok := <-claim.Messages():
+			if !ok {
+				return flush()
+			}
+			if len(p.messages) == 0 {
+				timer.Reset(h.cfg.BatchWait)
+			}
+			if p.messages = append(p.messages, m); len(p.messages) < h.cfg.BatchSize {
+				continue
+			}
+		case <-timer.C:
+		case <-session.Context().Done():
+			return nil
+		}
+		if err := flush(); err != nil {
+			return nil // The session ended: what is not committed is read again.
+		}
+	}
+}

@@ -1,0 +1,109 @@
+-- +goose Up
+
+-- Times are Unix microseconds: they sort and compare as the database of Postgres does.
+CREATE TABLE anomalies (
+    id               TEXT    NOT NULL PRIMARY KEY,
+    timestamp        INTEGER NOT NULL,
+    stream           TEXT    NOT NULL,
+    entity           TEXT    NOT NULL,
+    kind             TEXT    NOT NULL,
+    score            REAL    NOT NULL,
+    severity         REAL    NOT NULL,
+    alert_score      REAL    NOT NULL,
+    votes            INTEGER NOT NULL,
+    voters           INTEGER NOT NULL,
+    needed           INTEGER NOT NULL,
+    detectors        TEXT    NOT NULL,
+    features         TEXT    NOT NULL,
+    contributions    TEXT    NOT NULL,
+    sentence         TEXT    NOT NULL,
+    explanation      TEXT    NOT NULL,
+    generation       INTEGER NOT NULL,
+    source_topic     TEXT    NOT NULL,
+    source_partition INTEGER NOT NULL,
+    source_offset    INTEGER NOT NULL,
+    replay           INTEGER NOT NULL,
+    suppressed_by    TEXT    NOT NULL,
+    emitted_at       INTEGER NOT NULL,
+    created_at       INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX anomalies_by_time     ON anomalies (timestamp DESC, id DESC);
+CREATE INDEX anomalies_by_stream   ON anomalies (stream, timestamp DESC, id DESC);
+CREATE INDEX anomalies_by_entity   ON anomalies (stream, entity, timestamp DESC, id DESC);
+CREATE INDEX anomalies_by_score    ON anomalies (score DESC, id DESC);
+CREATE INDEX anomalies_by_severity ON anomalies (severity DESC, id DESC);
+CREATE INDEX anomalies_by_created  ON anomalies (created_at, id);
+
+CREATE TABLE rollups (
+    stream         TEXT    NOT NULL,
+    entity         TEXT    NOT NULL,
+    minute         INTEGER NOT NULL,
+    events         INTEGER NOT NULL,
+    scored         INTEGER NOT NULL,
+    anomalies      INTEGER NOT NULL,
+    late           INTEGER NOT NULL,
+    score_p50      REAL,
+    score_p95      REAL,
+    score_p99      REAL,
+    score_max      REAL,
+    requested_rate REAL    NOT NULL,
+    realised_rate  REAL    NOT NULL,
+    features       TEXT    NOT NULL,
+    closed         INTEGER NOT NULL,
+    PRIMARY KEY (stream, entity, minute)
+) WITHOUT ROWID;
+CREATE INDEX rollups_by_minute ON rollups (stream, minute DESC);
+
+CREATE TABLE detectors (
+    stream         TEXT    NOT NULL,
+    entity         TEXT    NOT NULL,
+    phase          TEXT    NOT NULL,
+    seen           INTEGER NOT NULL,
+    scored         INTEGER NOT NULL,
+    anomalies      INTEGER NOT NULL,
+    warmup_have    INTEGER NOT NULL,
+    warmup_need    INTEGER NOT NULL,
+    generation     INTEGER NOT NULL,
+    window_rows    INTEGER NOT NULL,
+    requested_rate REAL    NOT NULL,
+    realised_rate  REAL,
+    threshold      REAL,
+    mean_score     REAL,
+    max_score      REAL,
+    regime_changes INTEGER NOT NULL,
+    last_event     INTEGER NOT NULL,
+    checkpoint_at  INTEGER NOT NULL,
+    state_bytes    INTEGER NOT NULL,
+    features       TEXT    NOT NULL,
+    created_at     INTEGER NOT NULL,
+    PRIMARY KEY (stream, entity)
+) WITHOUT ROWID;
+
+CREATE TABLE dead_letters (
+    stream     TEXT    NOT NULL,
+    topic      TEXT    NOT NULL,
+    partition  INTEGER NOT NULL,
+    offset     INTEGER NOT NULL,
+    stage      TEXT    NOT NULL,
+    code       TEXT    NOT NULL,
+    reason     TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition, offset, stage)
+) WITHOUT ROWID;
+CREATE INDEX dead_letters_by_created ON dead_letters (created_at DESC);
+
+CREATE TABLE audit (
+    id     INTEGER PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    who    TEXT    NOT NULL,
+    action TEXT    NOT NULL,
+    object TEXT    NOT NULL,
+    detail TEXT    NOT NULL
+);
+
+-- +goose Down
+DROP TABLE anomalies;
+DROP TABLE rollups;
+DROP TABLE detectors;
+DROP TABLE dead_letters;
+DROP TABLE audit;

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/IBM/sarama"
+
+	"anomalystream/api"
+	"anomalystream/emitters"
+	"anomalystream/streams"
+	"anomalystream/views"
+)
+
+// addAPI adds the server, the view and the tails that feed it, and the publisher it ingests through.
+func (s *system) addAPI(store *store, control *control) error {
+	statuses := views.NewDetectors(s.kafka.Brokers, s.topics.Detectors(), s.client(), s.log)
+	publisher := &ingest{site: s.site}
+	config := s.apiConfig()
+	server, err := api.New(config, api.Deps{
+		History: store, Audits: store, Statuses: statuses, Publisher: publisher, Control: control,
+		Scorer: scorer{control.detectors}, Health: s.health(), Registry: s.registry,
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	s.server = server
+	anomalies := views.NewTail(s.kafka.Brokers, s.topics.Anomalies(), s.client(), int64(config.WithDefaults().FeedHistory), s.deliverAnomaly, s.log)
+	rollups := views.NewTail(s.kafka.Brokers, s.topics.Rollups(), s.client(), 0, s.deliverRollup, s.log)
+	running := func(t *views.Tail) func(context.Context) error {
+		return func(context.Context) error {
+			if !t.Running() {
+				return errors.New("not connected to Kafka")
+			}
+			return nil
+		}
+	}
+	s.add(part{name: "detectors view", run: statuses.Run, ready: func(context.Context) error {
+		if !statuses.Recovered() {
+			return errors.New("the detectors topic is still being read")
+		}
+		return nil
+	}})
+	s.add(part{name: "anomalies feed", run: anomalies.Run, ready: running(anomalies)})
+	s.add(part{name: "rollups feed", run: rollups.Run, ready: running(rollups)})
+	s.add(part{name: "publisher", run: publisher.run})
+	s.add(part{name: "API", run: server.Run})
+	return nil
+}
+
+// health lets the API ask every part but itself.
+func (s *system) health() []api.Part {
+	return []api.Part{{Name: "parts", Ready: s.ready}}
+}
+
+// apiConfig translates the configuration.
+func (s *site) apiConfig() api.Config {
+	c := s.cfg.API
+	out := api.Config{
+		Addr: c.Addr, AdminAddr: c.AdminAddr, AllowOpen: c.AllowOpen, Origins: c.CORSOrigins, TLSCert: c.TLSCertFile, TLSKey: c.TLSKeyFile,
+		RateLimit: c.RateLimit, OIDC: api.OIDC(c.OIDC), Version: version, Log: s.log,
+	}
+	for _, t := range c.Tokens {
+		out.Tokens = append(out.Tokens, api.Token(t))
+	}
+	for _, d := range s.cfg.Streams.Definitions() {
+		out.Streams = append(out.Streams, *d)
+	}
+	return out
+}
+
+func (s *system) deliverAnomaly(m *sarama.ConsumerMessage) {
+	var a streams.Anomaly
+	if err := json.Unmarshal(m.Value, &a); err != nil {
+		s.log.Warn("skipping a record of the anomalies topic that is no anomaly", "partition", m.Partition, "offset", m.Offset, "error", err)
+		return
+	}
+	if err := s.server.DeliverAnomaly(a, m.Partition, m.Offset, m.Timestamp); err != nil {
+		s.log.Warn("delivering an anomaly", "id", a.ID, "error", err)
+	}
+}
+
+func (s *system) deliverRollup(m *sarama.ConsumerMessage) {
+	var r streams.Rollup
+	if err := json.Unmarshal(m.Value, &r); err != nil {
+		s.log.Warn("skipping a record of the rollups topic that is no rollup", "partition", m.Partition, "offset", m.Offset, "error", err)
+		return
+	}
+	s.server.DeliverRollup(r)
+}
+
+// ingest publishes what the API takes in. It connects when Kafka is there.
+type ingest struct {
+	site      *site
+	publisher atomic.Pointer[emitters.Publisher]
+}
+
+func (i *ingest) run(ctx context.Context) error {
+	p, err := i.site.publisher(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	i.publisher.Store(p)
+	<-ctx.Done()
+	i.publisher.Store(nil)
+	return nil
+}
+
+// Publish implements api.Publisher.
+func (i *ingest) Publish(ctx context.Context, stream string, records []api.Record) ([]api.Published, error) {
+	p := i.publisher.Load()
+	if p == nil {
+		return nil, errors.New("publishing: not connected to Kafka")
+	}
+	events := make([]emitters.Event, len(records))
+	for k, r := range records {
+		events[k].Value = r.Value
+		if r.Key != nil {
+			events[k].Key = []byte(*r.Key)
+		}
+	}
+	outcomes, err := p.Publish(ctx, stream, events)
+	if err != nil {
+		return nil, fmt.Errorf("publishing: %w", err)
+	}
+	out := make([]api.Published, len(outcomes))
+	for k, o := range outcomes {
+		out[k] = api.Published(o)
+	}
+	return out, nil
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+
+	"anomalystream/api"
+	"anomalystream/processors"
+	"anomalystream/processors/checkpoint"
+)
+
+// addDetect adds the groups of every stream.
+func (s *system) addDetect(control *control) error {
+	metrics, groups := processors.NewMetrics(s.registry), checkpoint.NewMetrics(s.registry)
+	for _, d := range s.cfg.Streams.Definitions() {
+		config := processors.Config{
+			Definition: d, Topics: s.topics, Brokers: s.kafka.Brokers, Sarama: s.client(), MaxRecord: s.cfg.Kafka.MaxRecord,
+			Interval: s.cfg.Checkpoint.Interval, Pacing: s.cfg.Checkpoint.Pacing, Log: s.log, Metrics: metrics, Groups: groups,
+		}
+		if d.Repartitioned() {
+			g, err := processors.NewRepartitionGroup(config)
+			if err != nil {
+				return err
+			}
+			s.add(part{name: "repartition of " + d.Name, run: g.Run, ready: func(context.Context) error { return g.Ready() }})
+		}
+		g, err := processors.NewDetectorGroup(config)
+		if err != nil {
+			return err
+		}
+		control.detectors[d.Name] = g
+		s.add(part{
+			name: "detection of " + d.Name,
+			run: func(ctx context.Context) error {
+				if err := control.await(ctx); err != nil { // Events are judged by the rate now requested, from the first on.
+					return err
+				}
+				return g.Run(ctx)
+			},
+			ready: func(context.Context) error { return g.Ready() },
+		})
+	}
+	return nil
+}
+
+// scorer answers the API from the detectors of this process.
+type scorer struct {
+	detectors map[string]*processors.DetectorGroup
+}
+
+// Score implements api.Scorer.
+func (s scorer) Score(_ context.Context, stream, entity string, event json.RawMessage) (api.Score, error) {
+	g := s.detectors[stream]
+	if g == nil {
+		return api.Score{}, api.ErrUnknownEntity
+	}
+	scored, ok, err := g.Score(entity, event)
+	if err != nil {
+		return api.Score{}, err
+	}
+	if !ok {
+		return api.Score{}, api.ErrUnknownEntity
+	}
+	r := scored.Result
+	out := api.Score{
+		Stream: stream, Entity: entity, Phase: scored.Status.Phase, Anomaly: r.Flag, Severity: r.Severity,
+		Votes: r.Votes, Voters: r.Voters, Needed: r.Needed, Detectors: r.Detectors, Why: r.Why,
+	}
+	if r.Scored {
+		out.Score = &r.Score
+	}
+	return out, nil
+}

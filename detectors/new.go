@@ -25,6 +25,9 @@ func constructors() []constructor {
 		{"copod", newCOPOD},
 		{"mad", newMAD},
 		{"kde", newKDE},
+		{"pca", newPCA},
+		{"loda", newLODA},
+		{"cblof", newCBLOF},
 	}
 }
 

@@ -160,13 +160,13 @@ func (c *Client) Committed(group, topic string) map[int32]int64 {
 	c.t.Helper()
 	ctx, cancel := c.deadline()
 	defer cancel()
-	fetched, err := c.Admin.FetchOffsetsForTopics(ctx, group, topic)
-	if errors.Is(err, kerr.GroupIDNotFound) {
-		return map[int32]int64{}
-	}
-	if err != nil {
-		c.t.Fatalf("reading the offsets of group %s: %v", group, err)
-	}
+	var fetched kadm.OffsetResponses
+	Eventually(c.t, Deadline, func() (err error) {
+		if fetched, err = c.Admin.FetchOffsetsForTopics(ctx, group, topic); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+			return fmt.Errorf("reading the offsets of group %s: %w", group, err)
+		}
+		return nil
+	})
 	out := map[int32]int64{}
 	fetched.Offsets().Each(func(o kadm.Offset) {
 		if o.At >= 0 {

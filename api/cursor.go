@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // since is where a client wants to resume: exactly one of cursor, id and time is set.
@@ -59,6 +60,9 @@ func (f *feed) cursor(e *entry) string {
 func parseSince(s string) (*since, error) {
 	if s == "" {
 		return nil, nil
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return nil, errSince // It would break the lines of server-sent events, which repeat it.
 	}
 	if rest, ok := strings.CutPrefix(s, "~"); ok {
 		c, err := parseCursor(rest)

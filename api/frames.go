@@ -74,14 +74,18 @@ func (k *groupKey) encode(seq uint64, kind string, fields map[string]any) [][]by
 	case formatSingle:
 		return nil
 	case formatEvents:
+		id := ""
+		if cursor, ok := fields["cursor"].(string); ok {
+			id = "id: " + cursor + "\n" // A client that has seen no anomaly yet resumes from here.
+		}
 		if kind == frameHeartbeat {
-			return [][]byte{[]byte(": heartbeat\n\n")}
+			return [][]byte{[]byte(id + "\n")} // Without data it is no event, and still moves the last event's id.
 		}
 		b, err := json.Marshal(fields)
 		if err != nil {
 			return nil // Fields are ours and finite.
 		}
-		return [][]byte{append(append([]byte("event: "+kind+"\ndata: "), b...), "\n\n"...)}
+		return [][]byte{append(append([]byte(id+"event: "+kind+"\ndata: "), b...), "\n\n"...)}
 	}
 	b, err := json.Marshal(fields)
 	if err != nil {

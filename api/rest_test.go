@@ -203,6 +203,7 @@ func TestBadInput(t *testing.T) {
 		{404, "POST", "/api/streams/server_metrics/score", `{"host":"web-2","cpu":1}`, ""},
 		{426, "GET", "/ws/alerts", "", ""},
 		{422, "GET", "/ws/alerts?min_score=2&stream=nope&foo=1", "", "query.foo query.min_score query.stream"},
+		{422, "GET", "/api/alerts?since=a%0Ab-1", "", "query.since"},
 		{422, "GET", "/api/alerts?since=yesterday&include=all&batch=false", "", "query.batch query.include query.since"},
 	} {
 		a := r.call(c.status, c.method, c.path, c.body)

@@ -229,6 +229,30 @@ func TestResumeWhileLoading(t *testing.T) {
 	}
 }
 
+// TestEventsQuietStart: a client of server-sent events that leaves before any anomaly came resumes from the hello, or from
+// a heartbeat.
+func TestEventsQuietStart(t *testing.T) {
+	t.Parallel()
+	r := serve(t, nil)
+	read, cancel := r.eventStreamOf("", "")
+	hello, err := read()
+	if err != nil || hello.kind != frameHello || hello.id == "" {
+		t.Fatalf("got %+v, %v", hello, err)
+	}
+	cancel()
+	if err := r.DeliverAnomaly(anomaly("server_metrics", "web-1", 1, 0.9), 0, 1, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ids, cursor := r.readEvents(hello.id, 1)
+	if !slices.Equal(ids, []string{"server_metrics-0-1"}) {
+		t.Errorf("got %v", ids)
+	}
+	heartbeat := (&groupKey{format: formatEvents}).encode(1, frameHeartbeat, map[string]any{"cursor": cursor})
+	if got, want := string(heartbeat[0]), "id: "+cursor+"\n\n"; got != want {
+		t.Errorf("heartbeat: got %q, want %q", got, want)
+	}
+}
+
 // TestResumeByTime replays what was stored since then.
 func TestResumeByTime(t *testing.T) {
 	t.Parallel()

@@ -18,7 +18,7 @@ import urllib.request
 
 
 def events(url, token, last_id):
-    """Yield (event, id, data) of one connection until it ends."""
+    """Yield (event, id, data) of one connection until it ends. A heartbeat has an id only."""
     request = urllib.request.Request(url, headers={"Accept": "text/event-stream"})
     if token:
         request.add_header("Authorization", "Bearer " + token)
@@ -30,8 +30,8 @@ def events(url, token, last_id):
         for raw in response:
             line = raw.decode("utf-8").rstrip("\r\n")
             if not line:
-                if data:
-                    yield event, event_id, json.loads("\n".join(data))
+                if data or event_id:
+                    yield event, event_id, json.loads("\n".join(data) or "null")
                 event, event_id, data = "message", None, []
                 continue
             name, _, value = line.partition(":")
@@ -58,14 +58,13 @@ def main():
             for event, event_id, data in events(args.url, token, last_id):
                 if event == "gap":
                     print("some were missed:", data["reason"], file=sys.stderr)
-                if event != "message":  # hello, closing, deleted ...
-                    continue
-                print(data["id"], data["timestamp"], data["stream"], data["entity"], "%.3f" % data["score"],
-                      data["explanation"]["sentence"], flush=True)
-                last_id = event_id
-                left -= 1
-                if left == 0:
-                    return
+                if event == "message" and data:  # The others are hello, closing, deleted ...
+                    print(data["id"], data["timestamp"], data["stream"], data["entity"], "%.3f" % data["score"],
+                          data["explanation"]["sentence"], flush=True)
+                    left -= 1
+                    if left == 0:
+                        return
+                last_id = event_id or last_id  # After the work: an id says that it has been done.
             reason = "the server ended the stream"
         except (OSError, http.client.HTTPException, urllib.error.URLError) as error:
             if isinstance(error, urllib.error.HTTPError) and error.code in (400, 401, 403, 422):

@@ -28,6 +28,8 @@ func constructors() []constructor {
 		{"pca", newPCA},
 		{"loda", newLODA},
 		{"cblof", newCBLOF},
+		{"hst", newHST},
+		{"rrcf", newRRCF},
 	}
 }
 

@@ -1,6 +1,7 @@
 package detectors
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -57,24 +58,17 @@ func shaped(value func(r *rng, row, column int) float64, rows, cols int, seed ui
 
 // nearestOracle compares with every row and sorts by (key, row).
 func nearestOracle(m metric, x Matrix, q []float64, self, k int) (keys []float64, rows []int32) {
+	all := make([]float64, x.Rows)
 	for i := range x.Rows {
+		all[i] = m.key(q, x.Row(i))
 		if i != self {
 			rows = append(rows, int32(i))
 		}
 	}
-	key := func(row int32) float64 { return m.key(q, x.Row(int(row))) }
-	slices.SortStableFunc(rows, func(a, b int32) int {
-		switch {
-		case key(a) < key(b):
-			return -1
-		case key(a) > key(b):
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(rows, func(a, b int32) int { return cmp.Compare(all[a], all[b]) })
 	rows = rows[:k]
 	for _, row := range rows {
-		keys = append(keys, key(row))
+		keys = append(keys, all[row])
 	}
 	return keys, rows
 }

@@ -60,7 +60,11 @@ func (s *Server) operationRoutes() {
 		op.Responses = map[string]*huma.Response{"503": {
 			Description: "A part does not serve.", Content: map[string]*huma.MediaType{"application/json": {Schema: ref}},
 		}}
-		route(s, "", op, func(ctx context.Context, _ *struct{}) (*healthOutput, error) { return s.check(ctx, parts()), nil })
+		route(s, "", op, func(ctx context.Context, _ *struct{}) (*healthOutput, error) {
+			// Probes are public: callers at the same time share one check, so that they cannot wear out the database.
+			out, _, _ := s.probes.Do(id, func() (any, error) { return s.check(context.WithoutCancel(ctx), parts()), nil })
+			return out.(*healthOutput), nil
+		})
 	}
 	store := Part{Name: "database", Ready: func(ctx context.Context) error { return s.deps.History.Ping(ctx) }}
 	probe("livez", "/livez", "Checking life", "Answers as long as the process does.", func() []Part { return nil })

@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
 
 	"anomalystream/streams"
 )
@@ -41,6 +42,7 @@ type Server struct {
 	open    bool // Everyone is let in.
 	started time.Time
 	clients atomic.Int64
+	probes  singleflight.Group
 	totals  cache[streams.AnomalyQuery, int64]
 	stats   cache[string, []streams.StreamStats]
 

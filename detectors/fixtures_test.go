@@ -42,6 +42,9 @@ func fixtureAdapters() map[string]fixtureAdapter {
 		"COPOD": fixtureByName("copod"),
 		"MAD":   fixtureByName("mad"),
 		"KDE":   fixtureByName("kde"),
+		"PCA":   fixturePCA,
+		"LODA":  fixtureLODA,
+		"CBLOF": fixtureCBLOF,
 	}
 }
 

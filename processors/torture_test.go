@@ -35,7 +35,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	kafkatest.Main(m, map[string]func(){"sensors": sensorsProcess})
+	kafkatest.Main(m, map[string]func(){"sensors": sensorsProcess, "broker": brokerProcess})
 }
 
 // sensorsProcess runs the groups of the stream in a process of its own.

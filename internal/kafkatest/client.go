@@ -84,6 +84,17 @@ func (c *Client) Produce(records ...*kgo.Record) {
 	}
 }
 
+// ProduceAsync writes records without waiting for them; the test fails where one is refused.
+func (c *Client) ProduceAsync(records ...*kgo.Record) {
+	for _, r := range records {
+		c.client.Produce(context.Background(), r, func(_ *kgo.Record, err error) {
+			if err != nil {
+				c.t.Errorf("writing a record: %v", err)
+			}
+		})
+	}
+}
+
 // End returns the offsets after the last record of each partition.
 func (c *Client) End(topic string) map[int32]int64 {
 	c.t.Helper()

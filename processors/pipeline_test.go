@@ -1,0 +1,277 @@
+//go:build unix
+
+package processors_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"anomalystream/internal/embedded"
+	"anomalystream/internal/kafkatest"
+	"anomalystream/processors"
+	"anomalystream/processors/checkpoint"
+	"anomalystream/streams"
+)
+
+// brokerProcess is a broker in a process of its own, so that its work is not counted as ours.
+func brokerProcess() {
+	broker, err := embedded.Start(embedded.Config{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println(broker.Brokers()[0])
+	_, _ = bufio.NewReader(os.Stdin).ReadByte() // Until the parent ends.
+}
+
+// startBroker starts brokerProcess, or uses the brokers that BENCHMARK_BROKERS names.
+func startBroker(b *testing.B) []string {
+	b.Helper()
+	if brokers := os.Getenv("BENCHMARK_BROKERS"); brokers != "" {
+		return strings.Split(brokers, ",")
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "KAFKATEST_CHILD=broker")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { in.Close(); _ = cmd.Wait() })
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	return []string{strings.TrimSpace(addr)}
+}
+
+// pipeline is a stream of default settings with four features, on a broker of another process.
+type pipeline struct {
+	b      *testing.B
+	client *kafkatest.Client
+	config processors.Config
+	random *rand.Rand
+	topic  string
+}
+
+func newPipeline(b *testing.B, partitions int, profile string) *pipeline {
+	b.Helper()
+	d := streams.DefaultDefinition(fmt.Sprintf("bench%d", time.Now().UnixNano()))
+	d.Time, d.Profile = "timestamp", profile
+	if profile == streams.ProfileCompact {
+		d.Window, d.Buffer = 256, 1000
+	}
+	for _, f := range []string{"cpu_percent", "memory_percent", "latency_ms", "error_rate"} {
+		d.Features = append(d.Features, streams.Feature{Name: f, Path: f, Missing: streams.MissingReject, Direction: streams.DirectionBoth})
+	}
+	brokers := startBroker(b)
+	k := checkpoint.Kafka{Brokers: brokers, Hasher: streams.NewHasher}
+	c, err := k.Sarama()
+	if err != nil {
+		b.Fatal(err)
+	}
+	layout := processors.Layout{Topics: names, Definitions: []*streams.Definition{&d}, Partitions: partitions}
+	if err := layout.Ensure(b.Context(), checkpoint.Topics{Brokers: brokers, Sarama: c, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		b.Fatal(err)
+	}
+	return &pipeline{
+		b: b, client: kafkatest.Dial(b, brokers...), random: rand.New(rand.NewPCG(1, 1)), topic: names.Source(&d),
+		config: processors.Config{Definition: &d, Topics: names, Brokers: brokers, Sarama: c, Log: slog.New(slog.DiscardHandler)},
+	}
+}
+
+func (p *pipeline) event(entity string, at time.Time, partitions int32) *kgo.Record {
+	level := p.random.NormFloat64()
+	cpu, memory, latency, errors := 40+8*level+2*p.random.NormFloat64(), 60+3*p.random.NormFloat64(), 20+4*level+p.random.ExpFloat64()*3, p.random.Float64()/100
+	if p.random.IntN(200) == 0 {
+		cpu, latency = cpu+50, latency*8
+	}
+	value := fmt.Appendf(nil, `{"host":%q,"timestamp":%q,"cpu_percent":%.2f,"memory_percent":%.2f,"latency_ms":%.3f,"error_rate":%.5f}`,
+		entity, at.UTC().Format(time.RFC3339Nano), cpu, memory, latency, errors)
+	return &kgo.Record{Topic: p.topic, Key: []byte(entity), Value: value, Partition: streams.Partition([]byte(entity), partitions)}
+}
+
+// fill writes n events of a number of entities.
+func (p *pipeline) fill(n, entities int, partitions int32) {
+	at := time.Unix(1_700_000_000, 0)
+	for done := 0; done < n; {
+		batch := make([]*kgo.Record, min(20_000, n-done))
+		for i := range batch {
+			batch[i] = p.event("host-"+strconv.Itoa((done+i)%entities), at.Add(time.Duration(done+i)*time.Second/time.Duration(entities)), partitions)
+		}
+		p.client.Produce(batch...)
+		done += len(batch)
+	}
+}
+
+// start runs the detectors until the returned function is called.
+func (p *pipeline) start() (stop func()) {
+	g, err := processors.NewDetectorGroup(p.config)
+	if err != nil {
+		p.b.Fatal(err)
+	}
+	return work(p.b, g)
+}
+
+func (p *pipeline) await(n int) {
+	kafkatest.Eventually(p.b, 10*time.Minute, func() error {
+		kafkatest.Elapse(50 * time.Millisecond) // The question costs too.
+		sum := int64(0)
+		for _, at := range p.client.Committed(names.DetectorGroup(p.config.Definition.Name), p.topic) {
+			sum += at
+		}
+		if sum < int64(n) {
+			return fmt.Errorf("%d of %d events are committed", sum, n)
+		}
+		return nil
+	})
+}
+
+// cpu is the processor time this process has used.
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkPipeline measures the processor time of one event from JSON on a pre-filled topic to its committed offset: goka,
+// decoding, scoring by the default ensemble, fits, checkpoints, output. The broker is another process.
+func BenchmarkPipeline(b *testing.B) {
+	for _, c := range []struct {
+		entities, partitions int
+		profile              string
+	}{
+		{1, 1, streams.ProfileStandard}, {10, 4, streams.ProfileStandard}, {1000, 4, streams.ProfileCompact},
+	} {
+		b.Run(fmt.Sprintf("entities=%d/partitions=%d/%s", c.entities, c.partitions, c.profile), func(b *testing.B) {
+			p := newPipeline(b, c.partitions, c.profile)
+			p.fill(b.N, c.entities, int32(c.partitions))
+			runtime.GC()
+			before := cpu(b)
+			b.ResetTimer()
+			stop := p.start()
+			p.await(b.N)
+			b.StopTimer()
+			used := cpu(b) - before
+			stop()
+			b.ReportMetric(float64(used.Microseconds())/float64(b.N), "cpu-us/event")
+			b.ReportMetric(float64(b.N)/used.Seconds(), "events/s/core")
+		})
+	}
+}
+
+// BenchmarkLatency measures the time from producing an event to reading its anomaly, at a steady rate of LATENCY_RATE events
+// per second (10,000 by default); fits are part of it. b.N is the number of events after the warm-up.
+func BenchmarkLatency(b *testing.B) {
+	rate := 10_000
+	if s := os.Getenv("LATENCY_RATE"); s != "" {
+		rate, _ = strconv.Atoi(s)
+	}
+	const entities, partitions = 8, 4
+	p := newPipeline(b, partitions, streams.ProfileStandard)
+	p.fill(4000*entities, entities, partitions)
+	stop := p.start()
+	defer stop()
+	p.await(4000 * entities)
+
+	latencies, finish := p.followAnomalies(time.Now())
+	b.ResetTimer()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	started, sent := time.Now(), 0
+	for sent < b.N {
+		<-tick.C
+		due := min(int(time.Since(started).Seconds()*float64(rate)), b.N)
+		var batch []*kgo.Record
+		for ; sent < due; sent++ {
+			batch = append(batch, p.event("host-"+strconv.Itoa(sent%entities), time.Now(), partitions))
+		}
+		p.client.ProduceAsync(batch...)
+	}
+	p.await(4000*entities + b.N)
+	b.StopTimer()
+	finish()
+	all := latencies()
+	if len(all) == 0 {
+		b.Skip("too few events for an anomaly")
+	}
+	slices.Sort(all)
+	b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(len(all)), "anomalies")
+	b.ReportMetric(float64(rate), "events/s")
+}
+
+// followAnomalies reads anomalies as they come and notes the time since their event was made.
+func (p *pipeline) followAnomalies(since time.Time) (latencies func() []time.Duration, finish func()) {
+	client, err := sarama.NewClient(p.config.Brokers, p.config.Sarama)
+	if err != nil {
+		p.b.Fatal(err)
+	}
+	consumer, err := sarama.NewConsumerFromClient(client)
+	if err != nil {
+		p.b.Fatal(err)
+	}
+	partitions, err := client.Partitions(names.Anomalies())
+	if err != nil {
+		p.b.Fatal(err)
+	}
+	var mu sync.Mutex
+	var all []time.Duration
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for _, id := range partitions {
+		reader, err := consumer.ConsumePartition(names.Anomalies(), id, sarama.OffsetNewest)
+		if err != nil {
+			p.b.Fatal(err)
+		}
+		wg.Go(func() {
+			defer reader.Close()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case m := <-reader.Messages():
+					a, err := streams.UnmarshalAnomaly(m.Value)
+					if err != nil || a.Timestamp.Before(since) {
+						continue
+					}
+					mu.Lock()
+					all = append(all, time.Since(a.Timestamp))
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	return func() []time.Duration { mu.Lock(); defer mu.Unlock(); return all }, func() {
+		cancel()
+		wg.Wait()
+		_ = consumer.Close()
+		_ = client.Close()
+	}
+}

@@ -63,8 +63,8 @@ export const exact = (date) => full.format(new Date(date));
  * Severity in words: the mean distance from normal in units of normal spread, 0 to 30. It ranks anomalies inside a stream.
  */
 export function severity(v) {
-  if (v >= 12) return { level: "high", word: "Extreme" };
-  if (v >= 5) return { level: "medium", word: "Strong" };
+  if (v >= 9) return { level: "high", word: "Extreme" };
+  if (v >= 3) return { level: "medium", word: "Strong" };
   return { level: "low", word: "Mild" };
 }
 

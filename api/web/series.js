@@ -79,8 +79,11 @@ export class Series {
       const old = same && before.features[i]?.name === f.name ? before.features[i].mean * before.events : 0;
       mean[f.name] = (f.mean * r.events - old) / events;
     });
-    const x = Date.now() / 1000;
-    if (this.rows.length > 0 && x <= this.rows.at(-1).x) return false; // The clock was set back.
+    // A replay brings many minutes at once: they keep their order.
+    const last = this.rows.at(-1)?.x ?? 0;
+    const now = Date.now() / 1000;
+    if (last > now + 10) return false; // The clock was set back.
+    const x = Math.max(now, last + 0.001);
     this.rows.push({ x, events, p50: r.score_p50, max: r.score_max, mean, low: {}, high: {} });
     while (this.rows.length > mostRows || this.rows[0].x < x - liveSpan - 60) this.rows.shift();
     return true;

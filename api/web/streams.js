@@ -5,6 +5,7 @@ import { ago, compact, count, duration, exact, percent, plural, rate, score } fr
 import { get } from "./server.js";
 
 const every = 2500; // Milliseconds between two questions.
+const settle = 4; // Seconds before a rate is told.
 const memory = 24; // Samples of a stream's counter kept: one minute.
 
 const phases = {
@@ -90,7 +91,8 @@ export class Streams {
     const last = samples.at(-1);
     const from = samples.find((s) => last.at - s.at <= 15) ?? samples.at(-2);
     const start = from === last ? samples.at(-2) : from;
-    return (last.seen - start.seen) / (last.at - start.at);
+    const span = last.at - start.at;
+    return span < settle ? NaN : (last.seen - start.seen) / span;
   }
 
   #render() {

@@ -215,10 +215,10 @@ func TestScoreDoesNotAllocate(t *testing.T) {
 			if name == "mad" {
 				cols = 1
 			}
-			x := gaussian(400, cols, 1)
+			x := gaussian(100, cols, 1)
 			d := fitted(t, Spec{name, nil}, x)
 			row := slices.Clone(x.Row(0))
-			if got := testing.AllocsPerRun(100, func() {
+			if got := testing.AllocsPerRun(20, func() {
 				if _, err := d.Score(row); err != nil {
 					t.Fatal(err)
 				}

@@ -119,6 +119,7 @@ func afterShift(r *RunResult) (problems []string) {
 
 // TestQuality runs the labelled streams through the production path and holds them to the gates of their protocol.
 // EVAL_DIR names the folder with data/. SEEDS lists the seeds, "0 1 2 3 4" by default; gates hold for the means.
+// VOTERS lists other detectors than the default three, RANK_BY what ranking goes by, to compare with.
 func TestQuality(t *testing.T) {
 	root := os.Getenv("EVAL_DIR")
 	if root == "" {
@@ -195,7 +196,13 @@ func (d domain) run(t *testing.T, dir string, seed uint64) *RunResult {
 	if len(d.features) == 0 {
 		def.Features = []streams.Feature{{Name: "*", Path: "*", Missing: streams.MissingHold, Transforms: d.transforms}}
 	}
-	o := Options{Setups: []Setup{{Definition: &def}}, Labels: filepath.Join(dir, "labels"), Explain: d.set == "asd" || d.set == "smd"}
+	if voters := strings.Fields(os.Getenv("VOTERS")); len(voters) > 0 {
+		def.Detectors = nil
+		for _, name := range voters {
+			def.Detectors = append(def.Detectors, streams.DetectorSpec{Name: name, Weight: 1})
+		}
+	}
+	o := Options{Setups: []Setup{{Definition: &def}}, RankBy: os.Getenv("RANK_BY"), Labels: filepath.Join(dir, "labels"), Explain: d.set == "asd" || d.set == "smd" || os.Getenv("RANK_BY") == RankByAlert}
 	for _, f := range files {
 		o.Sources = append(o.Sources, FileSource(f))
 	}

@@ -72,6 +72,9 @@ func TestSuggestsTheBuiltins(t *testing.T) {
 			for _, f := range got.Definition.Features {
 				features[f.Name] = f.Transforms
 			}
+			if got, want := len(got.Definition.Detectors), map[bool]int{true: 3, false: 4}[tt.stream == "transactions"]; got != want {
+				t.Errorf("%s: %d voters, want %d", tt.stream, got, want)
+			}
 			if diff := cmp.Diff(tt.features, features); diff != "" {
 				t.Errorf("%s: features (-want +got):\n%s\n%s", tt.stream, diff, got.YAML())
 			}

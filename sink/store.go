@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -176,8 +177,11 @@ func (s *Store) bind(query string) string {
 	if s.pool != nil {
 		return query
 	}
-	return strings.ReplaceAll(query, "$", "?")
+	return placeholder.ReplaceAllString(query, "?$1")
 }
+
+// placeholder is $1, $2 ...; the paths of JSON functions begin with $ too.
+var placeholder = regexp.MustCompile(`\$(\d+)`)
 
 // at makes a time a value of the database.
 func (s *Store) at(t time.Time) any {

@@ -1,0 +1,401 @@
+package sink
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"anomalystream/streams"
+)
+
+// TestSQLite runs the conformance suite over SQLite, in memory and in a file.
+func TestSQLite(t *testing.T) {
+	t.Parallel()
+	t.Run("memory", func(t *testing.T) {
+		t.Parallel()
+		conformance(t, func(t *testing.T) *Store { return open(t, Config{URL: "sqlite::memory:"}) })
+	})
+	t.Run("file", func(t *testing.T) {
+		t.Parallel()
+		conformance(t, func(t *testing.T) *Store { return open(t, Config{URL: "sqlite:" + t.TempDir() + "/a b%?.db"}) })
+	})
+}
+
+func open(t testing.TB, c Config) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// conformance is what both databases must do alike. fresh returns an empty store.
+func conformance(t *testing.T, fresh func(*testing.T) *Store) {
+	for name, test := range map[string]func(*testing.T, *Store){
+		"round trip": testRoundTrip, "idempotent": testIdempotent, "pages": testPages, "filters": testFilters, "since": testSince,
+		"delete": testDelete, "stats": testStats, "rollups": testRollups, "hostile": testHostile, "times": testTimes, "large": testLarge,
+		"retention": testRetention, "detectors": testDetectors,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, fresh(t))
+		})
+	}
+}
+
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// sample makes anomaly number i of a few streams and entities.
+func sample(i int) Emitted {
+	stream := []string{"server_metrics", "transactions", "iot_sensors"}[i%3]
+	a := streams.Anomaly{
+		Stream: stream, Entity: fmt.Sprintf("entity-%d", i%7), Timestamp: epoch.Add(time.Duration(i) * time.Minute), Kind: streams.KindModel,
+		Score: 0.6 + 0.4*float64(i%97)/97, Severity: float64(i%31) * 0.9, AlertScore: float64(i%13) / 3, Features: map[string]float64{"cpu_percent": 90.5, "latency_ms": float64(i)},
+		Votes: 2 + i%2, Voters: 3, Needed: 2,
+		Detectors: []streams.DetectorVote{{Name: "iforest", Raw: 0.7, Score: 0.8, Vote: true}, {Name: "lof", Raw: 3, Score: 0.9, Vote: true}, {Name: "hbos", Raw: 9, Score: 0.61, Vote: i%2 == 1}},
+		Why: streams.Explanation{
+			Sentence: "cpu_percent is 90.5, far above the usual 30.", Contributions: []streams.Contribution{{Feature: "cpu_percent", Share: 1, Value: 90.5, Expected: 30, Deviation: 6}},
+			RequestedRate: 0.01, Threshold: 1.5, Statistic: 2.5, Generation: 3, TrainedRows: 1200, TrainedFrom: epoch.Add(-time.Hour), TrainedTo: epoch,
+		},
+		Source: streams.Position{Topic: stream, Partition: int32(i % 4), Offset: int64(i)},
+	}
+	a.ID = a.Source.AnomalyID(stream)
+	return Emitted{Anomaly: a, At: a.Timestamp.Add(3 * time.Millisecond)}
+}
+
+func samples(n int) []Emitted {
+	out := make([]Emitted, n)
+	for i := range out {
+		out[i] = sample(i)
+	}
+	return out
+}
+
+func write(t testing.TB, s *Store, b Batch) Written {
+	t.Helper()
+	w, err := s.Write(context.Background(), &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func page(t testing.TB, s *Store, q streams.AnomalyQuery) streams.AnomalyPage {
+	t.Helper()
+	p, err := s.Anomalies(context.Background(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func testRoundTrip(t *testing.T, s *Store) {
+	want := sample(5)
+	want.Replay, want.Suppressed, want.Kind = true, "window backup", streams.KindRule
+	write(t, s, Batch{Anomalies: []Emitted{want}})
+	got, err := s.Anomaly(context.Background(), want.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(want.Anomaly, got.Anomaly); diff != "" {
+		t.Errorf("anomaly (-written +read):\n%s", diff)
+	}
+	if age := time.Since(got.CreatedAt); age < -time.Minute || age > time.Minute {
+		t.Errorf("created_at is %s", got.CreatedAt)
+	}
+	if _, err := s.Anomaly(context.Background(), "nobody-0-1"); !errors.Is(err, streams.ErrNotFound) {
+		t.Errorf("unknown id: got %v", err)
+	}
+}
+
+func testIdempotent(t *testing.T, s *Store) {
+	b := Batch{Anomalies: samples(50)}
+	if w := write(t, s, b); w.Anomalies != 50 {
+		t.Errorf("first write: %+v", w)
+	}
+	b.Anomalies = append(samples(60), samples(10)...)
+	if w := write(t, s, b); w.Anomalies != 10 {
+		t.Errorf("second write: %+v, want 10 new rows", w)
+	}
+	if p := page(t, s, streams.AnomalyQuery{Limit: 1, Count: true}); p.Total != 60 {
+		t.Errorf("%d rows, want 60", p.Total)
+	}
+}
+
+func testPages(t *testing.T, s *Store) {
+	all := samples(100)
+	for i := 40; i < 60; i++ {
+		all[i].Timestamp, all[i].Score, all[i].Severity = all[40].Timestamp, 0.9, 7 // Ties in every order.
+	}
+	write(t, s, Batch{Anomalies: all})
+	less := map[string]func(a, b streams.StoredAnomaly) int{
+		streams.SortNewest:   func(a, b streams.StoredAnomaly) int { return b.Timestamp.Compare(a.Timestamp) },
+		streams.SortOldest:   func(a, b streams.StoredAnomaly) int { return a.Timestamp.Compare(b.Timestamp) },
+		streams.SortScore:    func(a, b streams.StoredAnomaly) int { return cmp.Compare(b.Score, a.Score) },
+		streams.SortSeverity: func(a, b streams.StoredAnomaly) int { return cmp.Compare(b.Severity, a.Severity) },
+	}
+	for sort, order := range less {
+		var byCursor, byOffset []streams.StoredAnomaly
+		for cursor, offset := "", 0; ; offset += 7 {
+			p := page(t, s, streams.AnomalyQuery{Sort: sort, Limit: 7, Cursor: cursor})
+			byCursor = append(byCursor, p.Items...)
+			byOffset = append(byOffset, page(t, s, streams.AnomalyQuery{Sort: sort, Limit: 7, Offset: offset}).Items...)
+			if cursor = p.Next; cursor == "" {
+				break
+			}
+		}
+		if diff := gocmp.Diff(byCursor, byOffset); diff != "" || len(byCursor) != 100 {
+			t.Fatalf("sort %s: %d rows; by cursor and by offset differ:\n%s", sort, len(byCursor), diff)
+		}
+		seen := map[string]bool{}
+		for i, a := range byCursor {
+			if seen[a.ID] {
+				t.Errorf("sort %s: %s comes twice", sort, a.ID)
+			}
+			seen[a.ID] = true
+			if i > 0 && order(byCursor[i-1], a) > 0 {
+				t.Errorf("sort %s: row %d is out of order", sort, i)
+			}
+		}
+	}
+	for _, bad := range []string{"x", "newest,", "newest,abc,id", "score,1,id", "oldest,1,id", "newest,1"} {
+		if _, err := s.Anomalies(context.Background(), streams.AnomalyQuery{Limit: 5, Cursor: bad}); !errors.Is(err, streams.ErrBadCursor) {
+			t.Errorf("cursor %q: got %v", bad, err)
+		}
+	}
+}
+
+func testFilters(t *testing.T, s *Store) {
+	all := samples(300)
+	write(t, s, Batch{Anomalies: all})
+	for name, f := range map[string]struct {
+		q    streams.AnomalyQuery
+		want func(*streams.Anomaly) bool
+	}{
+		"stream":   {streams.AnomalyQuery{Stream: "transactions"}, func(a *streams.Anomaly) bool { return a.Stream == "transactions" }},
+		"entity":   {streams.AnomalyQuery{Stream: "transactions", Entity: "entity-3"}, func(a *streams.Anomaly) bool { return a.Stream == "transactions" && a.Entity == "entity-3" }},
+		"score":    {streams.AnomalyQuery{MinScore: 0.7, MaxScore: 0.8}, func(a *streams.Anomaly) bool { return a.Score >= 0.7 && a.Score <= 0.8 }},
+		"severity": {streams.AnomalyQuery{MinSeverity: 9}, func(a *streams.Anomaly) bool { return a.Severity >= 9 }},
+		"votes":    {streams.AnomalyQuery{MinVotes: 3}, func(a *streams.Anomaly) bool { return a.Votes >= 3 }},
+		"kind":     {streams.AnomalyQuery{Kind: streams.KindRule}, func(*streams.Anomaly) bool { return false }},
+		"detector": {streams.AnomalyQuery{Detector: "hbos"}, func(a *streams.Anomaly) bool { return a.Detectors[2].Vote }},
+		"time": {streams.AnomalyQuery{From: epoch.Add(time.Hour), To: epoch.Add(2 * time.Hour)}, func(a *streams.Anomaly) bool {
+			return !a.Timestamp.Before(epoch.Add(time.Hour)) && a.Timestamp.Before(epoch.Add(2*time.Hour))
+		}},
+		"injection": {streams.AnomalyQuery{Stream: "' OR 1=1 --", Entity: `"; DROP TABLE anomalies; --`, Detector: `x"}]'`}, func(*streams.Anomaly) bool { return false }},
+	} {
+		f.q.Limit, f.q.Count = 1000, true
+		got := page(t, s, f.q)
+		var want []string
+		for i := range all {
+			if f.want(&all[i].Anomaly) {
+				want = append(want, all[i].ID)
+			}
+		}
+		var ids []string
+		for _, a := range got.Items {
+			ids = append(ids, a.ID)
+		}
+		slices.Sort(ids)
+		slices.Sort(want)
+		if !slices.Equal(ids, want) || got.Total != int64(len(want)) {
+			t.Errorf("filter %s: %d rows, total %d, want %d", name, len(ids), got.Total, len(want))
+		}
+	}
+}
+
+func testSince(t *testing.T, s *Store) {
+	ctx := context.Background()
+	before := time.Now().Add(-time.Second)
+	for i := range 5 {
+		write(t, s, Batch{Anomalies: samples(50)[i*10 : i*10+10]})
+	}
+	var got []string
+	for at, id := before, ""; ; {
+		rows, err := s.Since(ctx, at, id, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range rows {
+			got = append(got, a.ID)
+			at, id = a.CreatedAt, a.ID
+		}
+		if len(rows) < 7 {
+			break
+		}
+	}
+	seen := map[string]bool{}
+	for _, id := range got {
+		seen[id] = true
+	}
+	if len(got) != 50 || len(seen) != 50 {
+		t.Errorf("%d rows, %d different, want 50", len(got), len(seen))
+	}
+}
+
+func testDelete(t *testing.T, s *Store) {
+	ctx := context.Background()
+	write(t, s, Batch{Anomalies: samples(3)})
+	id := sample(1).ID
+	if err := s.Delete(ctx, id, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(ctx, id, "bob"); !errors.Is(err, streams.ErrNotFound) {
+		t.Errorf("deleting twice: got %v", err)
+	}
+	if err := s.Record(ctx, streams.Audit{Who: "carol", Action: "stream.rate", Object: "transactions", Detail: "0.01 to 0.02"}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Audits(ctx, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []streams.Audit{
+		{Who: "carol", Action: "stream.rate", Object: "transactions", Detail: "0.01 to 0.02"},
+		{Who: "alice", Action: "anomaly.delete", Object: id, Detail: "transactions/entity-1"},
+	}
+	if diff := gocmp.Diff(want, got, cmpopts.IgnoreFields(streams.Audit{}, "At")); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+	// The record may come again, from a replay of the topic: what a person deleted stays recognisable in the audit only.
+	if p := page(t, s, streams.AnomalyQuery{Limit: 10}); len(p.Items) != 2 {
+		t.Errorf("%d rows are left, want 2", len(p.Items))
+	}
+}
+
+func testStats(t *testing.T, s *Store) {
+	all := samples(90)
+	write(t, s, Batch{Anomalies: all})
+	got, err := s.Stats(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 3 {
+		t.Fatalf("%d streams, want 3", len(got))
+	}
+	for _, st := range got {
+		var n int64
+		var sum, top float64
+		var last streams.Anomaly
+		for i := range all {
+			if a := all[i].Anomaly; a.Stream == st.Stream {
+				n++
+				sum, top, last = sum+a.Score, max(top, a.Score), a
+			}
+		}
+		if st.Anomalies != n || math.Abs(st.MeanScore-sum/float64(n)) > 1e-12 || st.MaxScore != top || st.LastAnomaly == nil || st.LastAnomaly.ID != last.ID {
+			t.Errorf("stats: %+v", st)
+		}
+	}
+}
+
+func rollup(entity string, minute int, events int64) streams.Rollup {
+	p := 0.42
+	return streams.Rollup{
+		Stream: "server_metrics", Entity: entity, Minute: epoch.Add(time.Duration(minute) * time.Minute), Events: events, Scored: events,
+		ScoreP50: &p, ScoreP95: &p, ScoreP99: &p, ScoreMax: &p, Requested: 0.01, Realised: 0.02, Features: []streams.FeatureRollup{{Name: "cpu_percent", Min: 1, Mean: 2, Max: 3}},
+	}
+}
+
+func testRollups(t *testing.T, s *Store) {
+	ctx := context.Background()
+	write(t, s, Batch{Rollups: []streams.Rollup{rollup("a", 0, 5), rollup("a", 1, 3), rollup("b", 0, 9), rollup("a", 0, 7)}})
+	write(t, s, Batch{Rollups: []streams.Rollup{rollup("a", 1, 8), rollup("a", 0, 2)}}) // The second is an older record, read again.
+	got, err := s.Rollups(ctx, streams.RollupQuery{Stream: "server_metrics", Entities: true, Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff([]streams.Rollup{rollup("a", 0, 7), rollup("b", 0, 9), rollup("a", 1, 8)}, got); diff != "" {
+		t.Errorf("rollups (-want +got):\n%s", diff)
+	}
+	got, err = s.Rollups(ctx, streams.RollupQuery{Stream: "server_metrics", Entity: "a", From: epoch.Add(time.Minute), Limit: 1})
+	if err != nil || len(got) != 1 || got[0].Events != 8 {
+		t.Errorf("newest of a: %+v, %v", got, err)
+	}
+}
+
+func testDetectors(t *testing.T, s *Store) {
+	at := epoch
+	status := func(seen int64, when time.Time) streams.DetectorStatus {
+		return streams.DetectorStatus{Stream: "s", Entity: "e", Phase: streams.PhaseReady, Seen: seen, LastEvent: at, CheckpointAt: when}
+	}
+	write(t, s, Batch{Detectors: []streams.DetectorStatus{status(1, at), status(2, at.Add(time.Second))}})
+	write(t, s, Batch{Detectors: []streams.DetectorStatus{status(1, at)}})
+	var seen int64
+	if err := s.db.QueryRow("SELECT seen FROM detectors WHERE stream = 's'").Scan(&seen); err != nil || seen != 2 {
+		t.Errorf("seen is %d, want 2 (%v)", seen, err)
+	}
+	write(t, s, Batch{Letters: []streams.DeadLetter{{Stream: "s", Source: streams.Position{Topic: "s", Offset: 3}, Code: streams.CodeNotJSON, Reason: "no JSON"}, {Stream: "s", Source: streams.Position{Topic: "s", Offset: 3}, Code: streams.CodeNotJSON}}})
+	if err := s.db.QueryRow("SELECT count(*) FROM dead_letters").Scan(&seen); err != nil || seen != 1 {
+		t.Errorf("%d dead letters, want 1 (%v)", seen, err)
+	}
+}
+
+func testHostile(t *testing.T, s *Store) {
+	names := []string{`'; DROP TABLE anomalies; --`, `"quoted"`, `a\b`, "emoji \U0001f600", "\u202eright to left", strings.Repeat("x", 255), "tab\tnewline\n", "%_*?"}
+	for i, name := range names {
+		a := sample(i)
+		a.Stream, a.Entity, a.ID = name, name, a.Source.AnomalyID(name)
+		a.Why.Sentence = name
+		write(t, s, Batch{Anomalies: []Emitted{a}})
+		p := page(t, s, streams.AnomalyQuery{Stream: name, Entity: name, Limit: 5})
+		if len(p.Items) != 1 || p.Items[0].Entity != name || p.Items[0].Why.Sentence != name {
+			t.Errorf("name %q: %+v", name, p.Items)
+		}
+	}
+}
+
+func testTimes(t *testing.T, s *Store) {
+	for i, at := range []time.Time{time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1969, 12, 31, 23, 59, 59, 999999000, time.UTC), time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)} {
+		a := sample(i)
+		a.Timestamp = at
+		write(t, s, Batch{Anomalies: []Emitted{a}})
+		got, err := s.Anomaly(context.Background(), a.ID)
+		if err != nil || !got.Timestamp.Equal(at) {
+			t.Errorf("time %s: got %s, %v", at, got.Timestamp, err)
+		}
+	}
+	if p := page(t, s, streams.AnomalyQuery{Sort: streams.SortOldest, Limit: 2}); len(p.Items) != 2 || p.Items[0].Timestamp.Year() != 1 {
+		t.Errorf("oldest first: %+v", p.Items)
+	}
+}
+
+func testLarge(t *testing.T, s *Store) {
+	a := sample(1)
+	a.Features = map[string]float64{}
+	for i := range 30000 {
+		a.Features[fmt.Sprintf("feature with a long name, number %d", i)] = float64(i) / 7
+	}
+	write(t, s, Batch{Anomalies: []Emitted{a}})
+	got, err := s.Anomaly(context.Background(), a.ID)
+	if err != nil || len(got.Features) != 30000 {
+		t.Errorf("%d features, %v", len(got.Features), err)
+	}
+}
+
+func testRetention(t *testing.T, s *Store) {
+	s.cfg.Retention = 30 * 24 * time.Hour
+	now := epoch.Add(200 * 24 * time.Hour)
+	old, fresh := sample(1), sample(2)
+	fresh.Timestamp = now
+	write(t, s, Batch{Anomalies: []Emitted{old, fresh}, Rollups: []streams.Rollup{rollup("a", 0, 1)}})
+	n, err := s.Retain(context.Background(), now)
+	if err != nil || n < 2 {
+		t.Fatalf("dropped %d, %v", n, err)
+	}
+	if p := page(t, s, streams.AnomalyQuery{Limit: 5}); len(p.Items) != 1 || p.Items[0].ID != fresh.ID {
+		t.Errorf("left: %+v", p.Items)
+	}
+	write(t, s, Batch{Anomalies: []Emitted{old}}) // The place of what was dropped can be filled again.
+}

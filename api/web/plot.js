@@ -70,7 +70,7 @@ export class Plot {
       width: 300,
       height: this.#height(axis),
       legend: { show: false },
-      padding: [6, 8, axis ? 0 : 6, 0],
+      padding: [6, 16, axis ? 0 : 6, 0],
       cursor: {
         sync: { key: sync, setSeries: false },
         drag: { x: true, y: false, setScale: false },
@@ -79,7 +79,7 @@ export class Plot {
       },
       scales: { x: { time: true, auto: false, range: (u, min, max) => [min, max] }, y: { range: (u, min, max) => this.#range(min, max) } },
       axes: [
-        { ...axes, show: axis, size: 26, space: 70, values: (u, times) => this.#times(u, times) },
+        { ...axes, show: axis, size: 26, space: 58, values: (u, times) => this.#times(u, times) },
         { ...axes, size: 54, space: 20, gap: 6, values: (u, values) => values.map((v) => (this.#score ? v.toFixed(1) : number(v))) },
       ],
       series: this.#score ? [{}, line, highest] : [{}, line, edge, edge],
@@ -99,7 +99,7 @@ export class Plot {
 
   #times(u, times) {
     const wide = u.scales.x.max - u.scales.x.min > 86000;
-    const fine = u.scales.x.max - u.scales.x.min < 300;
+    const fine = u.scales.x.max - u.scales.x.min < 180;
     return times.map((t) => {
       const clock = new Date(t * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: fine ? "2-digit" : undefined });
       return wide && clock === "00:00" ? new Date(t * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short" }) : clock;
@@ -182,12 +182,18 @@ export class Plot {
     ctx.beginPath();
     ctx.rect(bbox.left - 6 * size, bbox.top - 6 * size, bbox.width + 12 * size, bbox.height + 12 * size);
     ctx.clip();
+    const columns = new Set();
     for (const m of this.#marks) {
       if (m.x < u.scales.x.min || m.x > u.scales.x.max || !Number.isFinite(m.y)) continue;
       const x = u.valToPos(m.x, "x", true);
       const y = u.valToPos(m.y, "y", true);
-      ctx.fillStyle = this.#colours.alarmSoft;
-      ctx.fillRect(x - size, bbox.top, 2 * size, bbox.height);
+      // A line where it stood out; one for all that fall on the same pixels, or a burst would be a wall.
+      const column = Math.round(x / (2 * size));
+      if (m.main && !columns.has(column)) {
+        columns.add(column);
+        ctx.fillStyle = this.#colours.alarmSoft;
+        ctx.fillRect(x - size, bbox.top, 2 * size, bbox.height);
+      }
       ctx.fillStyle = this.#colours.alarm;
       ctx.beginPath();
       ctx.arc(x, y, (m.main ? 4.5 : 2) * size, 0, 2 * Math.PI);

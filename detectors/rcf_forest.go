@@ -5,37 +5,34 @@ import "math"
 // cutForest is a set of random cut trees in a few slabs without pointers. Rows are float32, padded with zeros to a
 // width that is a multiple of four: a padding column has no range, so it is never cut and nothing is outside in it.
 //
-// Tree t owns nodes[t*inner : t*inner+inner] of its inner nodes, of which fewer may be used, in preorder, and as many
-// boxes; its leaves are leaves[t*psi : (t+1)*psi]. A child k >= 0 is an inner node, k < 0 the leaf ^k.
+// Tree t owns steps[t*2*psi:] and info[t*2*psi:], of which at most 2*psi-1 are used, node 0 being its root, and
+// boxes[t*psi*2*width:]. The children of a node are neighbours, so that a comparison bit added to the first is the child;
+// a leaf is its own first child under a cut that nothing exceeds, so that descents may go on while others need it.
 type cutForest struct {
-	trees, psi, width, inner int
+	trees, psi, width int
 
-	nodes  []cutNode
-	boxes  []float32 // Per node and column, interleaved by four: four lows, four highs.
-	leaves []cutLeaf
-	roots  []int16   // Child number of each tree's root: 0, or ^0 if all its rows are equal.
+	steps  []cutStep
+	info   []cutInfo
+	boxes  []float32 // Per box, interleaved by four columns: four lows, four highs.
 	weight []float64 // (1 - m/2ψ) by rows m.
 	depths []float64 // 1/(h + 1) by depth h.
 	logs   []float64 // log2(1 + m) by rows m.
-	sample []float32 // The rows of leaves with several equal rows.
 }
 
-// cutNode is an inner node: rows with a value at most the cut are in child 0.
-type cutNode struct {
-	cut      float32
-	column   uint16
-	rows     uint16
-	children [2]int16
-	parent   int16 // -1 at the root.
-	depth    uint16
+// cutStep is what a descent needs of a node: rows with a value above the cut are in child first+1.
+type cutStep struct {
+	cut    float32
+	column uint16
+	first  uint16
 }
 
-// cutLeaf holds the rows that no cut can separate.
-type cutLeaf struct {
-	parent int16
+// cutInfo is the rest. Inner nodes and leaves of several equal rows have a box; the values of a row alone do not matter,
+// as it is worth the same to equal it and to be cut off from it.
+type cutInfo struct {
+	parent int16 // -1 of the root.
 	rows   uint16
 	depth  uint16
-	sample int32 // Where their values are, of several rows; -1 for one row, whose values do not matter.
+	box    int16 // -1 for none.
 }
 
 // cutStack is how many columns are cast on the stack.
@@ -55,13 +52,10 @@ func castRow(row []float64, to []float32) []float32 {
 
 // reset makes room for trees without a node.
 func (f *cutForest) reset(trees, psi, width int) {
-	f.trees, f.psi, f.width, f.inner = trees, psi, width, max(psi-1, 1)
-	f.nodes = resize(f.nodes, trees*f.inner)
-	f.boxes = resize(f.boxes, trees*f.inner*2*width)
-	f.leaves = resize(f.leaves, trees*psi)
-	f.roots = resize(f.roots, trees)
+	f.trees, f.psi, f.width = trees, psi, width
+	f.steps, f.info = resize(f.steps, trees*2*psi), resize(f.info, trees*2*psi)
+	f.boxes = resize(f.boxes, trees*psi*2*width)
 	f.weight, f.depths, f.logs = resize(f.weight, psi+1), resize(f.depths, psi+1), resize(f.logs, psi+1)
-	f.sample = f.sample[:0]
 	for m := range f.weight {
 		f.weight[m] = 1 - float64(m)/float64(2*psi)
 		f.depths[m] = 1 / float64(m+1)
@@ -69,21 +63,44 @@ func (f *cutForest) reset(trees, psi, width int) {
 	}
 }
 
-// score returns the mean over the trees.
+// stepsOf returns the steps of a tree.
+func (f *cutForest) stepsOf(t int) []cutStep { return f.steps[t*2*f.psi : (t+1)*2*f.psi] }
+
+// score returns the mean over the trees, which are descended four at a time: their loads do not wait for one another.
 func (f *cutForest) score(row []float32) float64 {
 	var sum float64
-	for t := range f.trees {
-		sum += f.scoreTree(t, row)
+	t := 0
+	for ; t+4 <= f.trees; t += 4 {
+		a, b, c, d := descendFour(f.stepsOf(t), f.stepsOf(t+1), f.stepsOf(t+2), f.stepsOf(t+3), row, row, row, row)
+		sum += f.ascend(t, a, row)
+		sum += f.ascend(t+1, b, row)
+		sum += f.ascend(t+2, c, row)
+		sum += f.ascend(t+3, d, row)
+	}
+	for ; t < f.trees; t++ {
+		sum += f.ascend(t, descendOne(f.stepsOf(t), row), row)
 	}
 	return sum / float64(f.trees)
 }
 
-// scoreAll scores the padded rows, tree after tree, since a tree fits the nearest cache.
+// scoreAll scores the padded rows, tree after tree, since a tree fits the nearest cache, and four rows at a time.
 func (f *cutForest) scoreAll(rows []float32, scores []float64) {
 	clear(scores)
 	for t := range f.trees {
-		for i := range scores {
-			scores[i] += f.scoreTree(t, rows[i*f.width:(i+1)*f.width])
+		steps := f.stepsOf(t)
+		i := 0
+		for ; i+4 <= len(scores); i += 4 {
+			p, q := rows[i*f.width:(i+1)*f.width], rows[(i+1)*f.width:(i+2)*f.width]
+			r, s := rows[(i+2)*f.width:(i+3)*f.width], rows[(i+3)*f.width:(i+4)*f.width]
+			a, b, c, d := descendFour(steps, steps, steps, steps, p, q, r, s)
+			scores[i] += f.ascend(t, a, p)
+			scores[i+1] += f.ascend(t, b, q)
+			scores[i+2] += f.ascend(t, c, r)
+			scores[i+3] += f.ascend(t, d, s)
+		}
+		for ; i < len(scores); i++ {
+			row := rows[i*f.width : (i+1)*f.width]
+			scores[i] += f.ascend(t, descendOne(steps, row), row)
 		}
 	}
 	for i := range scores {
@@ -91,70 +108,89 @@ func (f *cutForest) scoreAll(rows []float32, scores []float64) {
 	}
 }
 
-// scoreTree returns the expected score of a row in one tree. It descends to the leaf first and works its way up: a box
-// holds those below it, so at the first node that the row is inside of, nothing more can happen.
-func (f *cutForest) scoreTree(t int, row []float32) float64 {
-	nodes := f.nodes[t*f.inner : (t+1)*f.inner]
-	boxes := f.boxes[t*f.inner*2*f.width : (t+1)*f.inner*2*f.width]
-	k := int(f.roots[t])
-	for k >= 0 {
-		node := &nodes[k]
-		right := math.Float32bits(node.cut-row[node.column]) >> 31
-		k = int(node.children[right&1])
-	}
-	leaf := &f.leaves[t*f.psi+^k]
-	value := f.leafValue(leaf, row)
-	if f.width == 4 {
-		return f.ascend4(nodes, boxes, int(leaf.parent), (*[4]float32)(row), value)
-	}
-	for k = int(leaf.parent); k >= 0; k = int(nodes[k].parent) {
-		var outside, sides float32
-		for j := 0; j < len(row); j += 4 {
-			e, l := outsideBox((*[8]float32)(boxes[2*(k*f.width+j):]), (*[4]float32)(row[j:]))
-			outside += e
-			sides += l
+// descendOne returns the leaf that a row reaches.
+func descendOne(steps []cutStep, row []float32) uint32 {
+	for i := uint32(0); ; {
+		next := steps[i].next(row)
+		if next == i {
+			return i
 		}
-		if outside == 0 {
-			break
-		}
-		value = f.mix(&nodes[k], outside, sides, value)
+		i = next
 	}
-	return value
 }
 
-// ascend4 is the way up for rows of one block.
-func (f *cutForest) ascend4(nodes []cutNode, boxes []float32, k int, row *[4]float32, value float64) float64 {
-	for k >= 0 {
-		outside, sides := outsideBox((*[8]float32)(boxes[8*k:]), row)
+// descendFour is descendOne for four pairs of a tree and a row.
+func descendFour(a, b, c, d []cutStep, p, q, r, s []float32) (i, j, k, l uint32) {
+	for {
+		in, jn, kn, ln := a[i].next(p), b[j].next(q), c[k].next(r), d[l].next(s)
+		if (in^i)|(jn^j)|(kn^k)|(ln^l) == 0 {
+			return i, j, k, l
+		}
+		i, j, k, l = in, jn, kn, ln
+	}
+}
+
+// next returns the child that a row goes on to.
+func (s cutStep) next(row []float32) uint32 {
+	return uint32(s.first) + math.Float32bits(s.cut-row[s.column])>>31
+}
+
+// ascend returns the expected score of a row that reaches a leaf of a tree. It works its way up: a box holds those
+// below it, so at the first node that the row is inside of, nothing more can happen.
+func (f *cutForest) ascend(t int, leaf uint32, row []float32) float64 {
+	info := f.info[t*2*f.psi : (t+1)*2*f.psi]
+	boxes := f.boxes[t*f.psi*2*f.width : (t+1)*f.psi*2*f.width]
+	node := &info[leaf]
+	value := f.leafValue(node, boxes, row)
+	if len(row) == 4 {
+		one := (*[4]float32)(row)
+		for node.parent >= 0 {
+			node = &info[node.parent]
+			outside, sides := outsideBox((*[8]float32)(boxes[8*int(node.box):]), one)
+			if outside == 0 {
+				break
+			}
+			value = f.mix(node, outside, sides, value)
+		}
+		return value
+	}
+	for node.parent >= 0 {
+		node = &info[node.parent]
+		outside, sides := outsideWide(boxes[2*int(node.box)*f.width:], row)
 		if outside == 0 {
 			break
 		}
-		node := &nodes[k]
 		value = f.mix(node, outside, sides, value)
-		k = int(node.parent)
 	}
 	return value
 }
 
 // mix returns the expectation at a node, given that of the row's child.
-func (f *cutForest) mix(node *cutNode, outside, sides float32, below float64) float64 {
+func (f *cutForest) mix(node *cutInfo, outside, sides float32, below float64) float64 {
+	// The division does not wait for the row's child.
 	e, l := float64(outside), float64(sides)
-	return (float64(e*f.weight[node.rows]*f.depths[node.depth]) + float64(l*below)) / (e + l)
+	share := 1 / (e + l)
+	return float64(e*share*(f.weight[node.rows]*f.depths[node.depth])) + float64(float64(l*share)*below)
 }
 
-// leafValue is what a row earns in a leaf. One row alone is worth the same whether the new row equals it or not.
-func (f *cutForest) leafValue(leaf *cutLeaf, row []float32) float64 {
-	if leaf.sample >= 0 {
-		same := f.sample[leaf.sample : int(leaf.sample)+f.width]
-		equal := true
-		for j, v := range row {
-			equal = equal && v == same[j]
-		}
-		if equal {
+// leafValue is what a row earns in a leaf.
+func (f *cutForest) leafValue(leaf *cutInfo, boxes, row []float32) float64 {
+	if leaf.box >= 0 {
+		if outside, _ := outsideWide(boxes[2*int(leaf.box)*f.width:], row); outside == 0 {
 			return f.weight[leaf.rows] / (float64(leaf.depth) + f.logs[leaf.rows])
 		}
 	}
 	return f.weight[leaf.rows] * f.depths[leaf.depth]
+}
+
+// outsideWide is outsideBox for rows of any width.
+func outsideWide(box, row []float32) (outside, sides float32) {
+	for j := 0; j < len(row); j += 4 {
+		e, l := outsideBox((*[8]float32)(box[2*j:]), (*[4]float32)(row[j:]))
+		outside += e
+		sides += l
+	}
+	return outside, sides
 }
 
 // outsideBox returns, for four columns, how far a row lies outside a box and the sum of the box's sides.
@@ -177,50 +213,36 @@ func positive(v float32) float32 {
 func (f *cutForest) explain(row []float32, parts []float64) {
 	for t := range f.trees {
 		share := 1 / float64(f.trees)
-		k := int(f.roots[t])
-		for k >= 0 {
-			node := &f.nodes[t*f.inner+k]
-			box := f.boxes[(t*f.inner+k)*2*f.width:][:2*f.width]
-			var outside, sides float64
-			for j := 0; j < len(row); j += 4 {
-				e, l := outsideBox((*[8]float32)(box[2*j:]), (*[4]float32)(row[j:]))
-				outside += float64(e)
-				sides += float64(l)
+		steps := f.stepsOf(t)
+		for i, next := uint32(0), uint32(0); ; i = next {
+			next = steps[i].next(row)
+			node := &f.info[t*2*f.psi+int(i)]
+			if node.box >= 0 {
+				share *= f.explainNode(node, f.boxes[(t*f.psi+int(node.box))*2*f.width:], row, share, parts)
 			}
-			if outside > 0 {
-				worth := share * f.weight[node.rows] * f.depths[node.depth] / (outside + sides)
-				for j := range parts {
-					at := j&^3*2 + j&3
-					parts[j] += float64(worth * float64(positive(box[at]-row[j])+positive(row[j]-box[at+4])))
-				}
-				share *= sides / (outside + sides)
+			if next == i {
+				break
 			}
-			k = int(node.children[math.Float32bits(node.cut-row[node.column])>>31])
 		}
-		f.explainLeaf(&f.leaves[t*f.psi+^k], row, share, parts)
 	}
 }
 
-// explainLeaf shares what a row earns as one that differs from the rows of a leaf.
-func (f *cutForest) explainLeaf(leaf *cutLeaf, row []float32, share float64, parts []float64) {
-	if leaf.sample < 0 {
-		return
-	}
-	same := f.sample[leaf.sample : int(leaf.sample)+f.width]
-	var outside float64
-	for j, v := range row {
-		outside += math.Abs(float64(v) - float64(same[j]))
-	}
+// explainNode shares what a row earns by being cut off at a node, and returns the probability that it goes on.
+func (f *cutForest) explainNode(node *cutInfo, box, row []float32, share float64, parts []float64) float64 {
+	outside, sides := outsideWide(box, row)
 	if outside == 0 {
-		return
+		return 1
 	}
+	all := float64(outside) + float64(sides)
+	worth := share * f.weight[node.rows] * f.depths[node.depth] / all
 	for j := range parts {
-		parts[j] += float64(share * f.weight[leaf.rows] * f.depths[leaf.depth] * (math.Abs(float64(row[j])-float64(same[j])) / outside))
+		at := j&^3*2 + j&3
+		parts[j] += float64(worth * float64(positive(box[at]-row[j])+positive(row[j]-box[at+4])))
 	}
+	return float64(sides) / all
 }
 
 // sizeBytes returns the memory of the trees.
 func (f *cutForest) sizeBytes() int {
-	return 16*cap(f.nodes) + 12*cap(f.leaves) + 4*(cap(f.boxes)+cap(f.sample)) + 2*cap(f.roots) +
-		8*(cap(f.weight)+cap(f.depths)+cap(f.logs))
+	return 8*(cap(f.steps)+cap(f.info)+cap(f.weight)+cap(f.depths)+cap(f.logs)) + 4*cap(f.boxes)
 }

@@ -1,5 +1,7 @@
 package detectors
 
+import "math"
+
 // cutGrower is the scratch memory of growing a cutForest, and of scoring a wide row.
 type cutGrower struct {
 	values []float32 // All training rows, padded.
@@ -7,11 +9,11 @@ type cutGrower struct {
 	block  []float32 // The rows of one tree, reordered so that those of a node are contiguous.
 	row    []float32
 
-	f      *cutForest
-	r      rng
-	tree   int
-	nodes  int // Of the tree so far.
-	leaves int
+	f     *cutForest
+	r     rng
+	tree  int
+	nodes int // Of the tree so far.
+	boxes int
 }
 
 // grow replaces the forest by one of trees of psi rows each.
@@ -32,47 +34,37 @@ func (g *cutGrower) grow(f *cutForest, x Matrix, trees, psi int, seed uint64) {
 			row := int(g.perm[i]) * width
 			copy(g.block[i*width:(i+1)*width], g.values[row:row+width])
 		}
-		g.nodes, g.leaves = 0, 0
-		f.roots[g.tree] = g.split(-1, 0, 0, psi)
+		g.nodes, g.boxes = 1, 0
+		g.split(0, cutInfo{parent: -1, rows: uint16(psi)}, 0, psi)
 	}
 	g.f = nil
 }
 
-// split grows the tree below a parent for the rows block[lo:hi] and returns its child number.
-func (g *cutGrower) split(parent int16, depth, lo, hi int) int16 {
+// split makes node i, with the rows block[lo:hi], an inner node or a leaf.
+func (g *cutGrower) split(i int, info cutInfo, lo, hi int) {
 	f, width := g.f, g.f.width
+	at := g.tree * 2 * f.psi
+	leaf := cutStep{cut: float32(math.Inf(1)), first: uint16(i)}
+	info.box = -1
 	if hi-lo == 1 {
-		return g.leaf(parent, depth, lo, hi)
+		f.steps[at+i], f.info[at+i] = leaf, info
+		return
 	}
-	box := f.boxes[(g.tree*f.inner+g.nodes)*2*width:][:2*width]
+	info.box = int16(g.boxes)
+	box := f.boxes[(g.tree*f.psi+g.boxes)*2*width:][:2*width]
+	g.boxes++
 	total := g.measure(box, lo, hi)
+	f.steps[at+i], f.info[at+i] = leaf, info
 	if total == 0 {
-		return g.leaf(parent, depth, lo, hi)
+		return
 	}
 	column, cut := g.cut(box, total)
-	me := int16(g.nodes)
-	g.nodes++
+	first := g.nodes
+	g.nodes += 2
+	f.steps[at+i] = cutStep{cut: cut, column: uint16(column), first: uint16(first)}
 	mid := g.partition(column, cut, lo, hi)
-	left := g.split(me, depth+1, lo, mid)
-	right := g.split(me, depth+1, mid, hi)
-	f.nodes[g.tree*f.inner+int(me)] = cutNode{
-		cut: cut, column: uint16(column), rows: uint16(hi - lo),
-		children: [2]int16{left, right}, parent: parent, depth: uint16(depth),
-	}
-	return me
-}
-
-// leaf ends a branch.
-func (g *cutGrower) leaf(parent int16, depth, lo, hi int) int16 {
-	f, width := g.f, g.f.width
-	sample := int32(-1)
-	if hi-lo > 1 {
-		sample = int32(len(f.sample))
-		f.sample = append(f.sample, g.block[lo*width:(lo+1)*width]...)
-	}
-	f.leaves[g.tree*f.psi+g.leaves] = cutLeaf{parent: parent, rows: uint16(hi - lo), depth: uint16(depth), sample: sample}
-	g.leaves++
-	return ^int16(g.leaves - 1)
+	g.split(first, cutInfo{parent: int16(i), rows: uint16(mid - lo), depth: info.depth + 1}, lo, mid)
+	g.split(first+1, cutInfo{parent: int16(i), rows: uint16(hi - mid), depth: info.depth + 1}, mid, hi)
 }
 
 // measure writes the bounding box of the rows block[lo:hi] and returns the sum of its sides.

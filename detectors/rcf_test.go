@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// rcfOracle is the score of a row in the subtree below child number k, from the definition: it is told which rows of
+// rcfOracle is the score of a row in the subtree below node k, from the definition: it is told which rows of
 // the tree came here, and recomputes their box.
 func rcfOracle(t *testing.T, f *cutForest, tree, k, depth int, rows [][]float32, row []float32) float64 {
 	m := float64(len(rows))
@@ -22,7 +22,11 @@ func rcfOracle(t *testing.T, f *cutForest, tree, k, depth int, rows [][]float32,
 		sides += float64(hi[j]) - float64(lo[j])
 	}
 	worth := 1 - m/float64(2*f.psi)
-	if k < 0 {
+	info, step := f.info[tree*2*f.psi+k], f.steps[tree*2*f.psi+k]
+	if int(info.rows) != len(rows) || int(info.depth) != depth {
+		t.Errorf("tree %d node %d: got %d rows at depth %d, want %d at %d", tree, k, info.rows, info.depth, len(rows), depth)
+	}
+	if int(step.first) == k {
 		if sides > 0 {
 			t.Errorf("tree %d: a leaf at depth %d holds different rows", tree, depth)
 		}
@@ -31,27 +35,23 @@ func rcfOracle(t *testing.T, f *cutForest, tree, k, depth int, rows [][]float32,
 		}
 		return worth / (float64(depth) + math.Log2(1+m))
 	}
-	node := f.nodes[tree*f.inner+k]
-	if int(node.rows) != len(rows) || int(node.depth) != depth {
-		t.Errorf("tree %d node %d: got %d rows at depth %d, want %d at %d", tree, k, node.rows, node.depth, len(rows), depth)
-	}
 	var sides2 [2][][]float32
 	child := 0
 	for _, r := range rows {
 		to := 0
-		if r[node.column] > node.cut {
+		if r[step.column] > step.cut {
 			to = 1
 		}
 		sides2[to] = append(sides2[to], r)
 	}
-	if row[node.column] > node.cut {
+	if row[step.column] > step.cut {
 		child = 1
 	}
 	if len(sides2[0]) == 0 || len(sides2[1]) == 0 {
 		t.Fatalf("tree %d node %d: a cut leaves one side empty", tree, k)
 	}
 	p := outside / (outside + sides)
-	return p*worth/float64(depth+1) + (1-p)*rcfOracle(t, f, tree, int(node.children[child]), depth+1, sides2[child], row)
+	return p*worth/float64(depth+1) + (1-p)*rcfOracle(t, f, tree, int(step.first)+child, depth+1, sides2[child], row)
 }
 
 // TestRCFIsItsDefinition on trees that hold all rows.
@@ -71,7 +71,7 @@ func TestRCFIsItsDefinition(t *testing.T) {
 				row := castRow(raw, make([]float32, d.forest.width))
 				var want float64
 				for tree := range 8 {
-					want += rcfOracle(t, &d.forest, tree, int(d.forest.roots[tree]), 0, rows, row) / 8
+					want += rcfOracle(t, &d.forest, tree, 0, 0, rows, row) / 8
 				}
 				got := scoreOf(t, d, raw)
 				near(t, fmt.Sprintf("%s %v row %d", shape.name, size, i), got, want, 1e-5*want)
@@ -96,7 +96,7 @@ func TestRCFCutsByRange(t *testing.T) {
 	var count [3]int
 	var position float64
 	for tree := range trees {
-		node, box := f.nodes[tree*f.inner], f.boxes[tree*f.inner*2*f.width:]
+		node, box := f.steps[tree*2*f.psi], f.boxes[tree*f.psi*2*f.width:]
 		count[node.column]++
 		lo, hi := float64(box[node.column]), float64(box[4+node.column])
 		position += (float64(node.cut) - lo) / (hi - lo) / trees

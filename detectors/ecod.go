@@ -10,8 +10,9 @@ package detectors
 // side, and for a new row its own, N = n + 1, as PyOD does for a batch of one. (PyOD's larger batches count one another,
 // and a second fit of its object keeps the rows of the first; here a fit starts afresh.)
 //
-// There is no parameter and no mode. Fit costs O(n·log n·d), a score O(log n·d). Units do not matter. It treats columns as independent and the middle
-// as normal, so it misses unusual combinations, gaps between clusters, and how far beyond the training range a row is.
+// There is no parameter and no mode. Fit costs O(n·log n·d), a score O(log n·d). Units do not matter. It treats columns
+// as independent and the middle as normal, so it misses unusual combinations, gaps between clusters, and how far beyond
+// the training range a row is.
 type ECOD struct{ tails empirical }
 
 func newECOD(p *params) (Detector, error) {

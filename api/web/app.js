@@ -33,7 +33,7 @@ const detail = new Detail({
   closed: () => here().view === "anomaly" && leaveDetail(),
   watch: (a) => {
     detail.close();
-    watch.showAnomaly(a);
+    watch.showAnomaly(a, streams.find(a.stream)?.status.last_event ?? a.timestamp);
     go(streamHash(a.stream, a.entity));
     $("watch").scrollIntoView({ block: "start" });
   },

@@ -7,6 +7,7 @@ const fine = new Intl.NumberFormat("en", { style: "percent", maximumSignificantD
 const coarse = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const dayOfYear = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
 
 /** A measured value with four significant digits; very large and very small ones in scientific notation. */
@@ -51,10 +52,12 @@ export function ago(date, now = Date.now()) {
   return moment(date);
 }
 
-/** Clock time, with the date in front unless it is today's. */
+/** Clock time, with the date in front unless it is today's, and with the year unless it is this one. */
 export function moment(date) {
   const d = new Date(date);
-  return d.toDateString() === new Date().toDateString() ? clock.format(d) : `${day.format(d)}, ${clock.format(d)}`;
+  const now = new Date();
+  if (d.toDateString() === now.toDateString()) return clock.format(d);
+  return `${(d.getFullYear() === now.getFullYear() ? day : dayOfYear).format(d)}, ${clock.format(d)}`;
 }
 
 export const exact = (date) => full.format(new Date(date));

@@ -51,9 +51,9 @@ export class Watch {
     this.#start();
   }
 
-  /** Shows an anomaly's entity over a span of time that reaches back to it. */
-  showAnomaly(a) {
-    const minutes = (Date.now() - Date.parse(a.timestamp)) / 60000;
+  /** Shows an anomaly's entity over a span of time that reaches back to it from the stream's newest event. */
+  showAnomaly(a, newest) {
+    const minutes = (Date.parse(newest) - Date.parse(a.timestamp)) / 60000;
     const range = minutes < 14 ? "live" : (["60", "360"].find((span) => minutes < Number(span) - 1) ?? "1440");
     const same = range === this.#range;
     this.#range = range;
@@ -136,7 +136,8 @@ export class Watch {
       this.#problem = "";
       this.#head();
       this.#draw();
-      const from = series.points[0]?.minute;
+      // The live view goes by time of arrival, the others by event time; in a replay these are far apart.
+      const from = live ? "" : series.points[0]?.minute;
       const past = await get("api/anomalies", { stream, entity: entity ?? "", from, limit: mostMarks, count: false }, options);
       for (const a of past.items) this.#mark(a, Date.parse(a.created_at) / 1000);
     } catch (error) {

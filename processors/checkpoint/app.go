@@ -3,14 +3,14 @@ package checkpoint
 import "time"
 
 // App is the application of a group: what the state of a key is and what a message does to it. A group makes one App per
-// partition and calls it from one goroutine at a time, so an App may keep buffers.
+// partition and makes one call at a time, so an App may keep buffers.
 //
 // The guarantee rests on what an App promises: Apply depends on the state and the message alone (no clock, no randomness, no
 // map order), writes the same bytes each time, and Restore(Append(state)) behaves as the state does.
 type App[S any] interface {
 	// Key reads a message and names the key whose state it belongs to. With ok false the message belongs to none, and what
-	// Key wrote to out is all that comes of it. For a key of state, Apply or Refuse follows, or nothing where the message
-	// was applied before.
+	// Key wrote to out is all that comes of it. For a key of state, Apply or Refuse follows at once, or nothing where
+	// the message was applied before.
 	Key(m *Message, out *Outputs) (key string, ok bool)
 	// New returns the state of a key never seen.
 	New(key string) S

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"golang.org/x/sync/errgroup"
 )
 
 // checkpoint saves every key that has changed and commits the offsets that are then safe: those below which every effect is in
 // an acknowledged snapshot and all output is acknowledged.
 //
 // A sweep that is broken off leaves snapshots behind that are written and perhaps not acknowledged, of keys that no later sweep
-// visits. So only the end of the session breaks it off, and the session makes no other checkpoint then.
+// saves. So only the end of the session breaks it off, and the session makes no other checkpoint then.
 func (r *run[S]) checkpoint() error {
 	r.sweeping.Lock()
 	defer r.sweeping.Unlock()
@@ -28,7 +29,7 @@ func (r *run[S]) checkpoint() error {
 	}
 	if r.group.config.Stateful {
 		r.removeOrphans()
-		if err := r.processor.VisitAll(r.session.ctx, visitor, nil); err != nil {
+		if err := r.sweep(r.session.ctx); err != nil {
 			r.session = nil
 			return fmt.Errorf("saving the changed keys: %w", err)
 		}
@@ -37,6 +38,15 @@ func (r *run[S]) checkpoint() error {
 	r.group.shared.metrics.sweepSeconds.Observe(time.Since(started).Seconds())
 	r.group.shared.metrics.checkpoint.SetToCurrentTime()
 	return nil
+}
+
+// sweep saves every key that has changed, of all partitions at the same time.
+func (r *run[S]) sweep(ctx context.Context) error {
+	work, ctx := errgroup.WithContext(ctx)
+	for _, p := range r.all() {
+		work.Go(func() error { return r.save(ctx, p) })
+	}
+	return work.Wait()
 }
 
 // commit commits, for each partition, the smaller of what is saved and what is acknowledged. A group without state has

@@ -11,7 +11,8 @@ import (
 )
 
 // partition is the live state of one partition while this process owns it. It is made when a session of the group starts and
-// thrown away with it. Everything below mu is guarded by it: goka calls from the partition's goroutine, others look in.
+// thrown away with it. Everything below mu is guarded by it: goka applies messages from the partition's goroutine, sweeps save
+// keys from another, and the API looks in.
 type partition[S any] struct {
 	id       int32
 	app      App[S]
@@ -21,7 +22,7 @@ type partition[S any] struct {
 	applied  atomic.Int64 // Offset of the last message handled; -1 before any.
 	failed   atomic.Bool  // A state may be half applied: nothing of this partition may be saved.
 
-	mu      sync.Mutex
+	mu      turns
 	keys    map[string]*entry[S]
 	dirty   []*entry[S]       // Entries with listed set, in the order they became dirty.
 	chunks  map[string][]byte // While recovering: chunks by their key.
@@ -65,7 +66,7 @@ type shared struct {
 }
 
 func newPartition[S any](id int32, app App[S], group *shared, backfill int64) *partition[S] {
-	p := &partition[S]{id: id, app: app, group: group, backfill: backfill, keys: map[string]*entry[S]{}, chunks: map[string][]byte{}}
+	p := &partition[S]{id: id, app: app, group: group, backfill: backfill, mu: newTurns(), keys: map[string]*entry[S]{}, chunks: map[string][]byte{}}
 	p.applied.Store(-1)
 	return p
 }

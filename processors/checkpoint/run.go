@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash"
 	"maps"
@@ -16,9 +15,6 @@ import (
 	"github.com/lovoo/goka"
 	"github.com/lovoo/goka/storage"
 )
-
-// visitor is the name of goka's visits that save keys.
-const visitor = "checkpoint"
 
 // run is the life of one processor: goka's can be run once.
 type run[S any] struct {
@@ -69,7 +65,7 @@ func (r *run[S]) graph() *goka.GroupGraph {
 		edges = append(edges, goka.Output(goka.Stream(topic), raw{}))
 	}
 	if c.Stateful {
-		edges = append(edges, goka.Persist(raw{}), goka.Visitor(visitor, r.visit))
+		edges = append(edges, goka.Persist(raw{}))
 	}
 	return goka.DefineGroup(goka.Group(c.Group), edges...)
 }
@@ -99,7 +95,7 @@ func (r *run[S]) options(config sarama.Config) []goka.ProcessorOption {
 			return &gate{ConsumerGroup: inner, owner: r}, nil
 		}),
 		goka.WithStorageBuilder(func(_ string, partition int32) (storage.Storage, error) {
-			return &table[S]{partition: r.partition(partition), pacing: r.pacing}, nil
+			return table[S]{r.partition(partition)}, nil
 		}),
 		goka.WithUpdateCallback(func(ctx goka.UpdateContext, _ storage.Storage, key string, value []byte) error {
 			_, chunk := ctx.Headers()[headerChunk]
@@ -178,39 +174,6 @@ func (r *run[S]) message(ctx goka.Context, value any) {
 	emit(ctx, outputs)
 }
 
-// visit is goka's callback for a key of a sweep.
-func (r *run[S]) visit(ctx goka.Context, _ any) {
-	p := r.partition(ctx.Partition())
-	if p.failed.Load() {
-		return
-	}
-	var writes [][]write
-	var outputs []Output
-	err := error(nil)
-	if !r.pulse.beats() {
-		err = errPaused
-	} else if reason := guard(func() { writes, outputs = p.snapshot(ctx.Key()) }); reason != "" {
-		err = fmt.Errorf("saving key %q panicked: %s", ctx.Key(), reason)
-	}
-	if err != nil {
-		p.failed.Store(true) // goka counts the visit as done.
-		r.fail(err)
-		ctx.Fail(err)
-		return
-	}
-	if len(writes) > 0 {
-		key, done := ctx.Key(), ctx.DeferCommit()
-		r.producer.write(r.group.shared.table, p.id, writes, func(err error) {
-			if err != nil {
-				p.failed.Store(true) // The key counts as saved and is not.
-				r.fail(fmt.Errorf("saving key %q: %w", key, err))
-			}
-			done(err)
-		})
-	}
-	emit(ctx, outputs)
-}
-
 func emit(ctx goka.Context, outputs []Output) {
 	for _, o := range outputs {
 		headers := o.Headers
@@ -241,7 +204,7 @@ func (r *run[S]) checkpoints(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := r.checkpoint(); err != nil && ctx.Err() == nil && !errors.Is(err, goka.ErrVisitAborted) {
+			if err := r.checkpoint(); err != nil && ctx.Err() == nil {
 				r.group.shared.log.Warn("a checkpoint was not made", "error", err)
 			}
 		}

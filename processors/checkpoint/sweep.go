@@ -1,11 +1,12 @@
 package checkpoint
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
-	"time"
-
-	"github.com/lovoo/goka/storage"
+	"sync"
 )
 
 // chunkSize is the largest body that one record holds; larger ones are cut.
@@ -18,13 +19,103 @@ type write struct {
 	chunk bool
 }
 
+// save writes a snapshot of every key of a partition that has changed since it was called last, and waits until all are
+// acknowledged. It ends with an error when the context ends, or a snapshot cannot be made or written.
+//
+// It takes turns with the messages: p.mu is handed over in order, so neither waits for more than one of the other.
+func (r *run[S]) save(ctx context.Context, p *partition[S]) error {
+	list := p.take()
+	defer p.giveBack(list)
+	acks := &acks{}
+	for i, e := range list {
+		if pause := r.pacing(); i > 0 && pause > 0 {
+			_ = wait(ctx, pause)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if err := r.saveKey(p, e.key, acks); err != nil {
+			r.spoil(p, err)
+			return err
+		}
+	}
+	if err := acks.wait(ctx); err != nil {
+		if ctx.Err() == nil {
+			r.spoil(p, err)
+		}
+		return err
+	}
+	return nil
+}
+
+// spoil ends the run after a key was counted as saved and was not.
+func (r *run[S]) spoil(p *partition[S], err error) {
+	p.failed.Store(true)
+	r.fail(err)
+}
+
+// saveKey writes one snapshot and what its report emits.
+func (r *run[S]) saveKey(p *partition[S], key string, acks *acks) error {
+	if !r.pulse.beats() {
+		return errPaused
+	}
+	var writes [][]write
+	var outputs []Output
+	if reason := guard(func() { writes, outputs = p.snapshot(key) }); reason != "" {
+		return fmt.Errorf("saving key %q panicked: %s", key, reason)
+	}
+	if writes == nil {
+		return nil
+	}
+	acks.add(func(done func(error)) { r.producer.write(r.group.shared.table, p.id, writes, done) })
+	for _, o := range outputs {
+		acks.add(func(done func(error)) { r.producer.EmitWithHeaders(o.Topic, o.Key, o.Value, o.Headers).Then(done) })
+	}
+	return nil
+}
+
+// acks counts acknowledgements that are still to come.
+type acks struct {
+	open sync.WaitGroup
+	mu   sync.Mutex
+	err  error
+}
+
+// add starts something that calls done once.
+func (a *acks) add(start func(done func(error))) {
+	a.open.Add(1)
+	start(func(err error) {
+		a.mu.Lock()
+		if a.err == nil {
+			a.err = err
+		}
+		a.mu.Unlock()
+		a.open.Done()
+	})
+}
+
+// wait waits until everything added is done and returns the first error, or that of the context when it ends before.
+func (a *acks) wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		a.open.Wait()
+		close(done)
+	}()
+	select {
+	case <-ctx.Done():
+		return errors.Join(errors.New("the session ended before all snapshots were acknowledged"), ctx.Err())
+	case <-done:
+		return a.err
+	}
+}
+
 // snapshot returns the records that save a key, in stages that must follow one another, and what its report emits. It returns
 // none for a key that has not changed since its last snapshot or must stay as it is.
 func (p *partition[S]) snapshot(key string) ([][]write, []Output) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.keys[key]
-	if e == nil || !e.dirty {
+	if e == nil || !e.dirty || p.failed.Load() {
 		return nil, nil
 	}
 	p.restore(e)
@@ -48,12 +139,12 @@ func (p *partition[S]) snapshot(key string) ([][]write, []Output) {
 	}
 	chunks, head := p.split(e, b)
 	e.payload = nil
-	p.out.truncate(0)
-	if reason := guard(func() { p.app.Report(key, e.state, size, &p.out) }); reason != "" {
+	var report Outputs
+	if reason := guard(func() { p.app.Report(key, e.state, size, &report) }); reason != "" {
 		p.group.log.Error("reporting on a key panicked", "key", key, "panic", reason)
-		p.out.truncate(0)
+		report.truncate(0)
 	}
-	return [][]write{chunks, {head}, obsolete}, p.out.list
+	return [][]write{chunks, {head}, obsolete}, report.list
 }
 
 // split turns head and body into one record, or into chunks and a record that names them.
@@ -130,55 +221,3 @@ func (p *partition[S]) takeOrphans() []string {
 	p.orphans = nil
 	return out
 }
-
-// table is the goka storage of a partition's state. The state itself lives in the partition: nothing is read or written here,
-// but goka visits the keys that Iterator yields, and that is how a sweep reaches the partition's goroutine.
-type table[S any] struct {
-	partition *partition[S]
-	pacing    func() time.Duration // Pause between two keys, 0 for none.
-}
-
-func (t *table[S]) Open() error                      { return nil }
-func (t *table[S]) Close() error                     { return nil }
-func (t *table[S]) MarkRecovered() error             { t.partition.recovered(); return nil }
-func (t *table[S]) Has(string) (bool, error)         { return false, nil }
-func (t *table[S]) Get(string) ([]byte, error)       { return nil, nil }
-func (t *table[S]) Set(string, []byte) error         { return nil }
-func (t *table[S]) Delete(string) error              { return nil }
-func (t *table[S]) SetOffset(int64) error            { return nil }
-func (t *table[S]) GetOffset(d int64) (int64, error) { return d, nil }
-
-// Iterator yields the keys to save.
-func (t *table[S]) Iterator() (storage.Iterator, error) {
-	return &sweep[S]{table: t, list: t.partition.take(), at: -1}, nil
-}
-
-// IteratorWithRange yields what Iterator does: goka visits without a range.
-func (t *table[S]) IteratorWithRange(_, _ []byte) (storage.Iterator, error) { return t.Iterator() }
-
-// sweep iterates over the keys to save.
-type sweep[S any] struct {
-	table *table[S]
-	list  []*entry[S]
-	at    int
-}
-
-// Next moves to the next key, after a pause if the sweep is paced.
-func (s *sweep[S]) Next() bool {
-	s.at++
-	if s.at >= len(s.list) {
-		return false
-	}
-	if pause := s.table.pacing(); s.at > 0 && pause > 0 {
-		time.Sleep(pause)
-	}
-	return true
-}
-
-func (s *sweep[S]) Err() error             { return nil }
-func (s *sweep[S]) Key() []byte            { return []byte(s.list[s.at].key) }
-func (s *sweep[S]) Value() ([]byte, error) { return nil, nil }
-func (s *sweep[S]) Seek([]byte) bool       { return false }
-
-// Release ends the sweep.
-func (s *sweep[S]) Release() { s.table.partition.giveBack(s.list) }

@@ -20,15 +20,15 @@ func (s *system) addAPI(store *store, control *control) error {
 	statuses := views.NewDetectors(s.kafka.Brokers, s.topics.Detectors(), s.client(), s.log)
 	publisher := &ingest{site: s.site}
 	config := s.apiConfig()
+	anomalies := views.NewTail(s.kafka.Brokers, s.topics.Anomalies(), s.client(), int64(config.WithDefaults().FeedHistory), s.deliverAnomaly, s.log)
 	server, err := api.New(config, api.Deps{
 		History: store, Audits: store, Statuses: statuses, Publisher: publisher, Control: control,
-		Scorer: scorer{control.detectors}, Health: s.health(), Registry: s.registry,
+		Scorer: scorer{control.detectors}, Health: s.health(), FeedLoaded: anomalies.CaughtUp, Registry: s.registry,
 	})
 	if err != nil {
 		return usageError{err}
 	}
 	s.server = server
-	anomalies := views.NewTail(s.kafka.Brokers, s.topics.Anomalies(), s.client(), int64(config.WithDefaults().FeedHistory), s.deliverAnomaly, s.log)
 	rollups := views.NewTail(s.kafka.Brokers, s.topics.Rollups(), s.client(), 0, s.deliverRollup, s.log)
 	running := func(t *views.Tail) func(context.Context) error {
 		return func(context.Context) error {

@@ -23,17 +23,31 @@ type Tail struct {
 
 	mu      sync.Mutex
 	next    map[int32]int64 // Offset to read next, by partition.
+	past    map[int32]int64 // End of the partition when it was first opened.
+	opened  bool            // Every partition was opened once.
 	running atomic.Bool
 }
 
 // NewTail returns a tail that calls deliver for each record, beginning with the last history records of each partition. Calls
 // of different partitions may run at the same time.
 func NewTail(brokers []string, topic string, config *sarama.Config, history int64, deliver func(*sarama.ConsumerMessage), log *slog.Logger) *Tail {
-	return &Tail{brokers: brokers, topic: topic, sarama: config, deliver: deliver, history: history, log: log.With("topic", topic), next: map[int32]int64{}}
+	return &Tail{brokers: brokers, topic: topic, sarama: config, deliver: deliver, history: history, log: log.With("topic", topic), next: map[int32]int64{}, past: map[int32]int64{}}
 }
 
 // Running reports whether the tail is connected and reads.
 func (t *Tail) Running() bool { return t.running.Load() }
+
+// CaughtUp reports whether everything that was in the topic when the tail first opened it has been delivered.
+func (t *Tail) CaughtUp() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for p, end := range t.past {
+		if t.next[p] < end {
+			return false
+		}
+	}
+	return t.opened
+}
 
 // Run follows the topic until the context ends.
 func (t *Tail) Run(ctx context.Context) error {
@@ -96,6 +110,9 @@ func (t *Tail) follow(ctx context.Context) error {
 			}
 		})
 	}
+	t.mu.Lock()
+	t.opened = true
+	t.mu.Unlock()
 	t.running.Store(true)
 	<-ctx.Done()
 	return context.Cause(ctx)
@@ -120,6 +137,9 @@ func (t *Tail) open(client sarama.Client, consumer sarama.Consumer, p int32) (sa
 	offset = min(max(offset, oldest), newest)
 	t.mu.Lock()
 	t.next[p] = offset
+	if !ok {
+		t.past[p] = newest
+	}
 	t.mu.Unlock()
 	reader, err := consumer.ConsumePartition(t.topic, p, offset)
 	if err != nil {

@@ -133,7 +133,7 @@ func TestDecodeAcceptsEvents(t *testing.T) {
 	})
 }
 
-// TestParseTime compares with time.Parse where both apply.
+// TestParseTime compares with time.Parse where both apply: that one takes offsets of 24 hours, which RFC 3339 does not have.
 func TestParseTime(t *testing.T) {
 	t.Parallel()
 	utc := func(y int, m time.Month, d, h, min, s, ns int) time.Time {
@@ -166,7 +166,7 @@ func TestParseTime(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringMatching(`20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{1,9})?(Z|[+-][0-2][0-9]:[0-5][0-9])`).Draw(t, "text")
+		text := rapid.StringMatching(`20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{1,9})?(Z|[+-][01][0-9]:[0-5][0-9])`).Draw(t, "text")
 		want, err := time.Parse(time.RFC3339, text)
 		got, ok := ParseTime([]byte(text))
 		if ok != (err == nil && !absurd(want)) || ok && !got.Equal(want) {

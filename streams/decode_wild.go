@@ -1,7 +1,6 @@
 package streams
 
 import (
-	"math"
 	"slices"
 	"strings"
 )
@@ -64,7 +63,8 @@ func newShape(joined string) *shape {
 // wildValue reads a member that is a feature if it is a number. A null is a missing value where the definition has a
 // policy for those; else it is as good as absent.
 func (d *Decoder) wildValue(name []byte, depth int) *Reject {
-	at, v := d.pos, math.NaN()
+	var v float64
+	at := d.pos
 	switch c := d.peek(); {
 	case (isDigit(c) || c == '-') && !d.infinite():
 		s, _, r := d.number()

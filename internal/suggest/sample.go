@@ -284,9 +284,8 @@ func (f *field) describe(entity []int) stats {
 // steps looks at the pairs of adjacent values of each entity, around the entity's own mean.
 func (f *field) steps(entity []int) (memory, rising float64) {
 	type sums struct {
-		n, sum, last, product float64
-		square                float64
-		seen                  bool
+		n, sum, last float64
+		seen         bool
 	}
 	by := map[int]*sums{}
 	for _, p := range f.series {

@@ -166,7 +166,7 @@ func BenchmarkPipeline(b *testing.B) {
 		entities, partitions int
 		profile              string
 	}{
-		{1, 1, streams.ProfileStandard}, {10, 4, streams.ProfileStandard}, {1000, 4, streams.ProfileCompact},
+		{1, 1, streams.ProfileStandard}, {10, 4, streams.ProfileStandard}, {100, 4, streams.ProfileCompact},
 	} {
 		b.Run(fmt.Sprintf("entities=%d/partitions=%d/%s", c.entities, c.partitions, c.profile), func(b *testing.B) {
 			p := newPipeline(b, c.partitions, c.profile)
@@ -218,7 +218,7 @@ func BenchmarkLatency(b *testing.B) {
 	finish()
 	all := latencies()
 	if len(all) == 0 {
-		b.Skip("too few events for an anomaly")
+		return // Too few events: the first try of a benchmark is one.
 	}
 	slices.Sort(all)
 	b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")

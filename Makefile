@@ -38,3 +38,11 @@ cross: ## Build for every platform without cgo
 .PHONY: ci
 ci: ## Run everything that CI runs
 	bash .ci/run
+
+.PHONY: quality
+quality: ## Measure detection quality on labelled data: EVAL_DIR=folder with data/ and eval/
+	go test -tags fixtures -v -timeout 60m -run TestQuality ./internal/backtest
+
+.PHONY: bench
+bench: ## Run every benchmark once
+	go test -run '^$$' -bench . -benchtime 1x ./...

@@ -100,7 +100,9 @@ func (a *detectorApp) Apply(s *State, m *checkpoint.Message, out *checkpoint.Out
 		panic(fmt.Sprintf("encoding anomaly %s: %v", result.Anomaly.ID, err))
 	}
 	out.Emit(a.topics.Anomalies(), streams.DetectorKey(result.Anomaly.Stream, result.Anomaly.Entity), b)
-	a.latency.Observe(time.Since(m.Timestamp).Seconds())
+	if !a.event.Replay {
+		a.latency.Observe(time.Since(m.Timestamp).Seconds())
+	}
 }
 
 // Refuse writes the dead letter of an event that was not applied.

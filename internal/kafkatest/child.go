@@ -7,17 +7,24 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 // childVariable names the function that a child process runs instead of the tests.
 const childVariable = "KAFKATEST_CHILD"
 
-// Main runs the tests, or, in a process that Spawn started, the child function of that name. Call it from TestMain with the
+// Main runs the tests and then looks for goroutines they left behind, or, in a process that Spawn started, the child function of that name. Call it from TestMain with the
 // functions a test may spawn; a child function that returns ends its process with exit code 0.
 func Main(m *testing.M, children map[string]func()) {
 	name, ok := os.LookupEnv(childVariable)
 	if !ok {
-		os.Exit(m.Run())
+		code := m.Run()
+		if err := goleak.Find(goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick")); code == 0 && err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+		os.Exit(code)
 	}
 	run, ok := children[name]
 	if !ok {

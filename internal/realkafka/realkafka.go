@@ -28,10 +28,10 @@ var pom []byte
 
 // Cluster is a running cluster.
 type Cluster struct {
-	t        testing.TB
-	dir      string
-	jars     string
-	clusters []*broker
+	t     testing.TB
+	dir   string
+	jars  string
+	nodes []*broker
 }
 
 type broker struct {
@@ -52,12 +52,12 @@ func Start(t testing.TB, n int) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t, dir: t.TempDir(), jars: fetchJars(t)}
 	for i := range n {
-		c.clusters = append(c.clusters, &broker{id: i + 1, port: freePort(t), controller: freePort(t), dir: filepath.Join(c.dir, fmt.Sprint(i+1))})
+		c.nodes = append(c.nodes, &broker{id: i + 1, port: freePort(t), controller: freePort(t), dir: filepath.Join(c.dir, fmt.Sprint(i+1))})
 	}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id)
 	clusterID := base64.RawURLEncoding.EncodeToString(id)
-	for _, b := range c.clusters {
+	for _, b := range c.nodes {
 		c.configure(b)
 		format := c.java("-Xmx128m", "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", filepath.Join(b.dir, "server.properties"))
 		if out, err := format.CombinedOutput(); err != nil {
@@ -65,12 +65,12 @@ func Start(t testing.TB, n int) *Cluster {
 		}
 	}
 	t.Cleanup(func() {
-		for _, b := range c.clusters {
+		for _, b := range c.nodes {
 			b.signal(syscall.SIGKILL)
 			b.wait()
 		}
 	})
-	for _, b := range c.clusters {
+	for _, b := range c.nodes {
 		c.launch(b)
 	}
 	c.Await(n)
@@ -79,8 +79,8 @@ func Start(t testing.TB, n int) *Cluster {
 
 // Brokers returns the bootstrap addresses.
 func (c *Cluster) Brokers() []string {
-	out := make([]string, len(c.clusters))
-	for i, b := range c.clusters {
+	out := make([]string, len(c.nodes))
+	for i, b := range c.nodes {
 		out[i] = fmt.Sprintf("127.0.0.1:%d", b.port)
 	}
 	return out
@@ -88,24 +88,24 @@ func (c *Cluster) Brokers() []string {
 
 // Kill ends broker i (from 0) at once.
 func (c *Cluster) Kill(i int) {
-	c.clusters[i].signal(syscall.SIGKILL)
-	c.clusters[i].wait()
+	c.nodes[i].signal(syscall.SIGKILL)
+	c.nodes[i].wait()
 }
 
 // Stop ends broker i in order.
 func (c *Cluster) Stop(i int) {
-	c.clusters[i].signal(syscall.SIGTERM)
-	c.clusters[i].wait()
+	c.nodes[i].signal(syscall.SIGTERM)
+	c.nodes[i].wait()
 }
 
 // Pause stops the clock of broker i.
-func (c *Cluster) Pause(i int) { c.clusters[i].signal(syscall.SIGSTOP) }
+func (c *Cluster) Pause(i int) { c.nodes[i].signal(syscall.SIGSTOP) }
 
 // Resume lets broker i go on.
-func (c *Cluster) Resume(i int) { c.clusters[i].signal(syscall.SIGCONT) }
+func (c *Cluster) Resume(i int) { c.nodes[i].signal(syscall.SIGCONT) }
 
 // Restart starts broker i again on its data.
-func (c *Cluster) Restart(i int) { c.launch(c.clusters[i]) }
+func (c *Cluster) Restart(i int) { c.launch(c.nodes[i]) }
 
 // Await waits until n brokers are registered.
 func (c *Cluster) Await(n int) {
@@ -118,7 +118,7 @@ func (c *Cluster) Await(n int) {
 		}
 		select {
 		case <-ctx.Done():
-			for _, b := range c.clusters {
+			for _, b := range c.nodes {
 				log, _ := os.ReadFile(filepath.Join(b.dir, "log"))
 				c.t.Logf("broker %d: %s", b.id, log)
 			}
@@ -146,10 +146,10 @@ func (c *Cluster) configure(b *broker) {
 		c.t.Fatal(err)
 	}
 	var voters []string
-	for _, v := range c.clusters {
+	for _, v := range c.nodes {
 		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", v.id, v.controller))
 	}
-	n := len(c.clusters)
+	n := len(c.nodes)
 	inSync := min(n, 2)
 	lines := []string{
 		fmt.Sprintf("node.id=%d", b.id),

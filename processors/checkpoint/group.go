@@ -56,12 +56,15 @@ func (c Config[S]) WithDefaults() Config[S] {
 // Validate reports everything that is wrong with the configuration.
 func (c Config[S]) Validate() error {
 	var errs []error
-	for name, missing := range map[string]bool{
-		"Group": c.Group == "", "Input": c.Input == "", "NewApp": c.NewApp == nil, "Brokers": len(c.Brokers) == 0,
-		"Sarama": c.Sarama == nil, "Hasher": c.Hasher == nil,
+	for _, field := range []struct {
+		name    string
+		missing bool
+	}{
+		{"Group", c.Group == ""}, {"Input", c.Input == ""}, {"NewApp", c.NewApp == nil}, {"Brokers", len(c.Brokers) == 0},
+		{"Sarama", c.Sarama == nil}, {"Hasher", c.Hasher == nil},
 	} {
-		if missing {
-			errs = append(errs, fmt.Errorf("%s is not set", name))
+		if field.missing {
+			errs = append(errs, fmt.Errorf("%s is not set", field.name))
 		}
 	}
 	if c.Interval < 0 || c.Pacing < 0 || c.Final < 0 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -464,6 +465,52 @@ func TestKeysStayWithTheirPartition(t *testing.T) {
 	s.AwaitCommitted("ledger", "in", kafkatest.Deadline)
 	if v := judge(t, s.Client); !v.ok() || v.want != 8 {
 		t.Errorf("got %v, want one output of each key", v)
+	}
+}
+
+// TestMetrics checks what the metrics say of a group, and that none of them is labelled by key.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, start(t).Client, 2)
+	registry := prometheus.NewRegistry()
+	c := options(t, s.Brokers())
+	c.Metrics = checkpoint.NewMetrics(registry)
+	r := run(t, c)
+	s.numbers(10, names(6)...)
+	s.send("key-1", "boom")
+	s.AwaitCommitted("ledger", "in", kafkatest.Deadline)
+	if err := r.Checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			name := strings.TrimPrefix(f.GetName(), "anomalystream_group_")
+			for _, l := range m.GetLabel() {
+				if l.GetName() != "group" && l.GetName() != "code" {
+					t.Errorf("metric %s has the label %s", f.GetName(), l.GetName())
+				}
+				if l.GetName() == "code" {
+					name += " " + l.GetValue()
+				}
+			}
+			got[name] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+	}
+	for name, want := range map[string]float64{
+		"running": 1, "keys": 6, "partitions": 2, "unreadable_keys": 0, "restarts_total": 1, "uncommitted_messages": 0, "lag_messages": 0,
+		"refused_messages_total panic": 1, "refused_messages_total state_unreadable": 0,
+	} {
+		if got[name] != want {
+			t.Errorf("%s: got %v, want %v", name, got[name], want)
+		}
+	}
+	if got["snapshots_total"] < 6 || got["last_checkpoint_timestamp_seconds"] == 0 {
+		t.Errorf("got %v", got)
 	}
 }
 

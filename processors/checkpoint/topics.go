@@ -236,7 +236,7 @@ func (t Topics) retry(ctx context.Context, what string, f func(sarama.ClusterAdm
 		}
 		if time.Since(said) > 10*time.Second {
 			said = time.Now()
-			t.Log.Warn("Kafka is away, waiting for it", "doing", what, "brokers", strings.Join(t.Brokers, ","), "error", t.cause(err))
+			t.Log.Warn("Kafka cannot do this yet, trying again", "doing", what, "brokers", strings.Join(t.Brokers, ","), "error", t.cause(err))
 		}
 		if wait(ctx, delay) != nil {
 			return fmt.Errorf("%s on %s: %w", what, strings.Join(t.Brokers, ","), errors.Join(ctx.Err(), err))

@@ -18,11 +18,12 @@ import (
 // Engine is the detection of one stream: what Step needs besides the state of a key. It holds no state of keys, and is safe
 // for concurrent use on different states.
 type Engine struct {
-	def   streams.Definition
-	rule  decision.Config
-	fixed *plan // Of a stream with named features; nil for a wildcard stream.
-	specs []detectors.Spec
-	rate  atomic.Uint64 // Bits of the requested rate.
+	def       streams.Definition
+	rule      decision.Config
+	fixed     *plan // Of a stream with named features; nil for a wildcard stream.
+	specs     []detectors.Spec
+	alertSpec detectors.Spec // Of the alert forest; no name where the alert score is the depth.
+	rate      atomic.Uint64  // Bits of the requested rate.
 
 	mu    sync.Mutex
 	plans map[string]*plan // Of a wildcard stream, by feature names.
@@ -34,7 +35,8 @@ type Engine struct {
 type plan struct {
 	names    []string
 	pipeline *features.Pipeline
-	source   []int // Feature of each column.
+	alert    *features.Pipeline // Columns of the alert forest; nil where the alert score is the depth.
+	source   []int              // Feature of each column.
 	matters  []relevance
 	selected bool // Some feature has a relevance that can fail.
 }
@@ -82,6 +84,18 @@ func NewEngine(d *streams.Definition) (*Engine, error) {
 		}
 		e.rule.Weights = append(e.rule.Weights, weight)
 	}
+	if d.Alert == streams.AlertForest {
+		e.alertSpec = detectors.Spec{Name: "rcf"}
+		if d.Profile == streams.ProfileCompact {
+			e.alertSpec = compact(e.alertSpec)
+		}
+		if _, err := detectors.New(e.alertSpec); err != nil {
+			return nil, fmt.Errorf("stream %s: alert score: %w", d.Name, err)
+		}
+	}
+	if !(d.Threshold > 0 && d.Threshold < 1) {
+		return nil, fmt.Errorf("stream %s: threshold %v is not between 0 and 1", d.Name, d.Threshold)
+	}
 	if err := e.rule.Validate(); err != nil {
 		return nil, fmt.Errorf("stream %s: %w", d.Name, err)
 	}
@@ -97,7 +111,7 @@ func NewEngine(d *streams.Definition) (*Engine, error) {
 		names[i] = f.Name
 	}
 	var err error
-	e.fixed, err = newPlan(names, d.Features)
+	e.fixed, err = e.newPlan(names, d.Features)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", d.Name, err)
 	}
@@ -106,23 +120,23 @@ func NewEngine(d *streams.Definition) (*Engine, error) {
 
 // compact makes a forest small where the configuration does not say how large: for very many keys.
 func compact(s detectors.Spec) detectors.Spec {
-	if s.Name != "iforest" {
+	if s.Name != "iforest" && s.Name != "rcf" {
 		return s
 	}
 	params := map[string]any{"n_estimators": 50, "max_samples": 64}
 	for k, v := range s.Params {
 		params[k] = v
 	}
-	for _, alias := range []string{"estimators", "trees"} {
+	for alias, name := range map[string]string{"estimators": "n_estimators", "trees": "n_estimators", "sample_size": "max_samples"} {
 		if _, ok := s.Params[alias]; ok {
-			delete(params, "n_estimators")
+			delete(params, name)
 		}
 	}
 	return detectors.Spec{Name: s.Name, Params: params}
 }
 
 // newPlan plans the rows of events with these features; settings has one entry per name, or one for all.
-func newPlan(names []string, settings []streams.Feature) (*plan, error) {
+func (e *Engine) newPlan(names []string, settings []streams.Feature) (*plan, error) {
 	p := &plan{names: names}
 	var list []features.Feature
 	for i, name := range names {
@@ -139,7 +153,13 @@ func newPlan(names []string, settings []streams.Feature) (*plan, error) {
 		p.matters = append(p.matters, r)
 		p.selected = p.selected || !r.everything()
 	}
-	p.pipeline = features.NewPipeline(list)
+	p.pipeline = features.NewPipeline(slices.Clone(list))
+	if e.alertSpec.Name != "" {
+		for i := range list {
+			list[i].Transforms = speeds()
+		}
+		p.alert = features.NewPipeline(list)
+	}
 	for _, c := range p.pipeline.Columns() {
 		p.source = append(p.source, c.Feature)
 	}
@@ -171,7 +191,7 @@ func (e *Engine) planFor(names []string) *plan {
 	defer e.mu.Unlock()
 	p := e.plans[id]
 	if p == nil {
-		p, _ = newPlan(slices.Clone(names), e.def.Features) // NewEngine has read the transforms.
+		p, _ = e.newPlan(slices.Clone(names), e.def.Features) // NewEngine has read the transforms.
 		e.plans[id] = p
 	}
 	return p
@@ -180,8 +200,16 @@ func (e *Engine) planFor(names []string) *plan {
 // columns is the number of columns the detectors see.
 func (p *plan) columns() int { return len(p.source) }
 
-// width is the length of a stored row: the columns, then the raw values.
-func (p *plan) width() int { return len(p.source) + len(p.names) }
+// rawAt is where the raw values begin in a stored row: after the detectors' columns and those of the alert forest.
+func (p *plan) rawAt() int {
+	if p.alert == nil {
+		return p.columns()
+	}
+	return p.columns() + len(p.alert.Columns())
+}
+
+// width is the length of a stored row.
+func (p *plan) width() int { return p.rawAt() + len(p.names) }
 
 // SetRate changes the requested false-alarm rate; the next event is judged by it, without a refit. After a crash, events
 // around the change may be judged by the other rate than before.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"anomalystream/detectors/decision"
 	"anomalystream/streams"
 )
 
@@ -111,16 +112,21 @@ func (e *Engine) anomaly(s *State, ev *streams.Event, w *work, r *Result) *strea
 	a := &streams.Anomaly{
 		ID: ev.Source.AnomalyID(e.def.Name), Stream: e.def.Name, Entity: ev.Entity, Timestamp: ev.Time.UTC(), Kind: streams.KindModel,
 		Score: r.Score, Severity: r.Severity, AlertScore: r.AlertScore, Features: make(map[string]float64, len(s.plan.names)),
-		Votes: r.Votes, Voters: r.Voters, Needed: r.Needed, Why: *r.Why, Source: ev.Source, Replay: ev.Replay,
+		Votes: r.Votes, Voters: r.Voters, Needed: r.Needed, Why: *r.Why, Detectors: r.Detectors, Source: ev.Source, Replay: ev.Replay,
 	}
 	for j, name := range s.plan.names {
 		a.Features[name] = w.values[j]
 	}
-	for k, spec := range e.specs {
-		if s.models.failed[k] != "" {
-			continue
-		}
-		a.Detectors = append(a.Detectors, streams.DetectorVote{Name: spec.Name, Raw: r.Raw[k], Score: r.Grades[k], Vote: r.Grades[k] >= 0.6})
-	}
 	return a
+}
+
+// votes names each detector's part in the decision, without those that could not be fitted.
+func (e *Engine) votes(s *State, r *Result) []streams.DetectorVote {
+	var out []streams.DetectorVote
+	for k, spec := range e.specs {
+		if s.models.failed[k] == "" {
+			out = append(out, streams.DetectorVote{Name: spec.Name, Raw: r.Raw[k], Score: r.Grades[k], Vote: r.Grades[k] >= decision.Cut})
+		}
+	}
+	return out
 }

@@ -23,12 +23,13 @@ type models struct {
 	rawScale  []float64
 	from, to  time.Time // Event times of the oldest and newest training row.
 	rows      int
+	alert     *alertModel // Nil where the alert score is the depth.
 }
 
 // work is scratch memory of one step or fit.
 type work struct {
 	row, scaled, raw, parts, share []float64
-	values                         []float64
+	values, scaledAlert            []float64
 	matrix, rest, column           []float64
 	training                       []decision.Training
 	transform                      []float64
@@ -83,7 +84,7 @@ func (e *Engine) training(m *models, w *work) []decision.Training {
 // train fits models on the rows of the last fit, in the memory of the old models where there are some. It depends on the rows,
 // the seed and the parameters alone.
 func (e *Engine) train(s *State, w *work, old *models) *models {
-	x := e.trainingRows(s, w)
+	x := e.trainingRows(s, w, 0, s.plan.columns())
 	m := old
 	if m == nil {
 		m = &models{failed: make([]string, len(e.specs))}
@@ -94,16 +95,17 @@ func (e *Engine) train(s *State, w *work, old *models) *models {
 	}
 	m.rows = x.Rows
 	e.fitModels(m, x, s.entity, s.generation, 0)
+	e.fitAlert(m, s, w)
 	e.describe(m, s, w)
 	return m
 }
 
-// trainingRows copies the columns of the rows of the last fit.
-func (e *Engine) trainingRows(s *State, w *work) detectors.Matrix {
-	n, c := int(s.fitTo-s.fitFrom), s.plan.columns()
+// trainingRows copies columns [from, to) of the rows of the last fit.
+func (e *Engine) trainingRows(s *State, w *work, from, to int) detectors.Matrix {
+	n, c := int(s.fitTo-s.fitFrom), to-from
 	w.matrix = sized(w.matrix, n*c)
 	for i := range n {
-		copy(w.matrix[i*c:(i+1)*c], s.row(s.fitFrom+int64(i), e.keep()))
+		copy(w.matrix[i*c:(i+1)*c], s.row(s.fitFrom+int64(i), e.keep())[from:])
 	}
 	return detectors.Matrix{Rows: n, Cols: c, Data: w.matrix}
 }
@@ -137,8 +139,12 @@ func (e *Engine) describe(m *models, s *State, w *work) {
 	m.rawMean, m.rawScale = sized(m.rawMean, raws), sized(m.rawScale, raws)
 	w.column, w.rest = sized(w.column, n), sized(w.rest, n)
 	for j := range c + raws {
+		at := j
+		if j >= c {
+			at += s.plan.rawAt() - c
+		}
 		for i := range n {
-			w.column[i] = s.row(s.fitFrom+int64(i), e.keep())[j]
+			w.column[i] = s.row(s.fitFrom+int64(i), e.keep())[at]
 		}
 		median, _ := detectors.Median95(w.column[:n], w.rest)
 		if j < c {
@@ -172,7 +178,7 @@ func moments(v []float64) (mean, sd float64) {
 // crossFit seeds the calibration: each fifth of the warm-up is judged by models of the other four, so that the scores are out
 // of sample as later ones will be.
 func (e *Engine) crossFit(s *State, w *work) {
-	all := slices.Clone(e.trainingRows(s, w).Data)
+	all := slices.Clone(e.trainingRows(s, w, 0, s.plan.columns()).Data)
 	n, c := int(s.fitTo-s.fitFrom), s.plan.columns()
 	m := &models{failed: make([]string, len(e.specs))}
 	for _, spec := range e.specs {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"anomalystream/detectors/decision"
+	"anomalystream/detectors/features"
 	"anomalystream/streams"
 )
 
@@ -21,8 +22,10 @@ import (
 //	names       list of bytes
 //	seen, scored, flagged, generation, fitFrom, fitTo, cut, regimes   8 × int64
 //	lastEvent, fitTime      2 × time
-//	transforms  seen int64 | largest, held, weighed: 3 × list of float64 | past: list of list of float64
-//	            | seasons: list of (means: list of float32 | numbers: list of int32 | count uint32 | newest int32)
+//	transforms  seen int64 | largest, weighed: 2 × list of float64 | past: list of list of float64
+//	            | seasons: list of (means: list of float64 | numbers: list of int32 | count uint32 | newest int32)
+//	speeds      only with alert_score forest: as transforms
+//	held        list of float64
 //	rows        first int64 (number of the oldest kept row) | rows: list of float64 | times: list of int64, oldest first
 //	calibrator  list of (median, spread, mean, sd float64 | failed uint8) | past: list of float32 | waiting clocks: list of int64
 //	            | waiting: list of float32 | clock, needed int64 | drifted uint8
@@ -49,12 +52,14 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // noTime stands for the zero time.
 const noTime = math.MinInt64
 
-// fingerprint names what shapes a state: events of a definition with another fingerprint cannot go on from it. The requested
-// rate, weights, vote and directions may change freely.
+// fingerprint names what shapes a state: a definition with another fingerprint cannot go on from it, as its rows would have other
+// columns or its past statistics another meaning. Requested rate, threshold, directions, deviations and the regime rule may
+// change at any time.
 func (e *Engine) fingerprint() string {
 	d := &e.def
 	var b strings.Builder
-	fmt.Fprintf(&b, "window %d refit %d warmup %d buffer %d delay %d seed %d profile %s\n", d.Window, d.Refit, d.WarmUp, d.Buffer, d.Delay, d.Seed, d.Profile)
+	fmt.Fprintf(&b, "window %d refit %d warmup %d buffer %d delay %d seed %d profile %s alert %s\n", d.Window, d.Refit, d.WarmUp, d.Buffer, d.Delay, d.Seed, d.Profile, d.Alert)
+	fmt.Fprintf(&b, "combine %s vote %s weights %v\n", d.Combine, d.Vote, e.rule.Weights)
 	for _, s := range e.specs {
 		fmt.Fprintf(&b, "detector %s %v\n", s.Name, s.Params) // fmt prints maps in order of the keys.
 	}
@@ -83,7 +88,11 @@ func (e *Engine) AppendState(b []byte, s *State) []byte {
 	w.time(s.lastEvent)
 	w.time(s.fitTime)
 	if s.plan != nil {
-		w.transforms(s)
+		w.transforms(s.transforms)
+		if s.speeds != nil {
+			w.transforms(s.speeds)
+		}
+		w.floats(s.held)
 		w.rows(s, e.keep())
 	}
 	w.calibrator(s.calibrator.Memory())
@@ -136,7 +145,11 @@ func (e *Engine) RestoreState(entity string, payload []byte) (*State, error) {
 	}
 	s.lastEvent, s.fitTime = r.time(), r.time()
 	if s.plan != nil {
-		r.transforms(s)
+		r.transforms(s.transforms, s.seen)
+		if s.speeds != nil {
+			r.transforms(s.speeds, s.seen)
+		}
+		r.fill(s.held)
 		r.rows(s, e.keep())
 	}
 	var valid bool
@@ -207,11 +220,9 @@ func (w *writer) floats32(v []float32) {
 	}
 }
 
-func (w *writer) transforms(s *State) {
-	t := s.transforms
+func (w *writer) transforms(t *features.State) {
 	w.int(t.Seen)
 	w.floats(t.Largest)
-	w.floats(s.held)
 	w.floats(t.Weighed)
 	w.size(len(t.Past))
 	for _, p := range t.Past {
@@ -220,7 +231,7 @@ func (w *writer) transforms(s *State) {
 	w.size(len(t.Season))
 	for i := range t.Season {
 		season := &t.Season[i]
-		w.floats32(season.Mean)
+		w.floats(season.Mean)
 		w.size(len(season.Number))
 		for _, n := range season.Number {
 			w.b = binary.LittleEndian.AppendUint32(w.b, uint32(n))

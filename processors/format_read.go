@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"anomalystream/detectors/decision"
+	"anomalystream/detectors/features"
 )
 
 // reader takes values off a saved state. After the first that is not there, everything is zero and ok is false.
@@ -74,13 +75,11 @@ func (r *reader) floats32() []float32 {
 	return v
 }
 
-func (r *reader) transforms(s *State) {
-	t := s.transforms
-	if t.Seen = r.int(); t.Seen != s.seen {
+func (r *reader) transforms(t *features.State, seen int64) {
+	if t.Seen = r.int(); t.Seen != seen {
 		r.fail()
 	}
 	r.fill(t.Largest)
-	r.fill(s.held)
 	r.fill(t.Weighed)
 	if r.size(4) != len(t.Past) {
 		r.fail()
@@ -95,8 +94,7 @@ func (r *reader) transforms(s *State) {
 	}
 	for i := range t.Season {
 		season := &t.Season[i]
-		slots := len(season.Mean)
-		if season.Mean = r.floats32(); len(season.Mean) != slots || r.size(4) != slots {
+		if r.fill(season.Mean); r.size(4) != len(season.Number) {
 			r.fail()
 			return
 		}

@@ -21,9 +21,10 @@ type State struct {
 	lastEvent time.Time
 
 	transforms *features.State
-	held       []float64 // Last value of each feature; NaN before any.
+	speeds     *features.State // Of the alert forest's columns; nil where the alert score is the depth.
+	held       []float64       // Last value of each feature; NaN before any.
 
-	rows  []float64 // Ring of rows: columns, then raw values. The row of event number i (from 0) is at i mod its capacity.
+	rows  []float64 // Ring of rows: see plan.width. The row of event number i (from 0) is at i mod its capacity.
 	times []int64   // Event times of the rows, Unix nanoseconds.
 
 	generation int64 // Number of fits.
@@ -54,6 +55,9 @@ func (e *Engine) NewState(entity string) *State {
 // adopt fixes the features of the key.
 func (s *State) adopt(p *plan) {
 	s.plan, s.transforms = p, p.pipeline.NewState()
+	if p.alert != nil {
+		s.speeds = p.alert.NewState()
+	}
 	s.held = make([]float64, len(p.names))
 	for i := range s.held {
 		s.held[i] = math.NaN()

@@ -55,7 +55,7 @@ func (e *Engine) ranges(s *State) []streams.FeatureRange {
 	if n == 0 {
 		return nil
 	}
-	c := s.plan.columns()
+	c := s.plan.rawAt()
 	column, scratch := make([]float64, n), make([]float64, n)
 	var out []streams.FeatureRange
 	for j, name := range s.plan.names {

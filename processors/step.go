@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 type Result struct {
 	Scored     bool    // False during the warm-up, and while no detector could be fitted.
 	Score      float64 // Ensemble score E in [0, 1].
-	Flag       bool    // E >= 0.6: the vote holds.
+	Flag       bool    // E reaches the stream's threshold: at 0.6, the vote holds.
 	Severity   float64
 	AlertScore float64 // Of flagged events, and of every event with Engine.Peek; 0 otherwise.
 	Statistic  float64
@@ -26,8 +27,9 @@ type Result struct {
 	Drift      bool      // The regime changed with this event.
 	Refitted   bool      // New models judge the next event.
 	Anomaly    *streams.Anomaly
-	Why        *streams.Explanation // Of flagged events, and of every scored event with Engine.Peek.
-	Closed     []streams.Rollup     // Minutes that this event ended.
+	Detectors  []streams.DetectorVote // The same by name; with Why.
+	Why        *streams.Explanation   // Of flagged events, and of every scored event with Engine.Peek.
+	Closed     []streams.Rollup       // Minutes that this event ended.
 }
 
 // Step scores an event by models of earlier events and then learns it. It is deterministic: the same state and event give the
@@ -45,15 +47,15 @@ func (e *Engine) Step(s *State, ev *streams.Event) (Result, *streams.Reject) {
 	var r Result
 	d, scored := e.judge(s, w)
 	if scored {
-		s.calibrator.Learn(&d)
 		e.fill(&r, &d, w)
 		s.count(&r)
 		if r.Flag {
-			r.AlertScore = s.calibrator.Depth(d.Statistic)
-			r.Why = e.explain(s, w, &r)
+			r.AlertScore = e.alertScore(s, w, d.Statistic)
+			r.Why, r.Detectors = e.explain(s, w, &r), e.votes(s, &r)
 			r.Anomaly = e.anomaly(s, ev, w, &r)
 			s.lastAnomaly = &streams.LastAnomaly{ID: r.Anomaly.ID, Timestamp: r.Anomaly.Timestamp, Score: r.Score}
 		}
+		s.calibrator.Learn(&d)
 	}
 	e.learn(s, ev, w)
 	r.Closed = e.roll(s, ev, w, &r)
@@ -81,8 +83,8 @@ func (e *Engine) Peek(s *State, ev *streams.Event) (Result, *streams.Reject) {
 		return r, nil
 	}
 	e.fill(&r, &d, w)
-	r.AlertScore = s.calibrator.Depth(d.Statistic)
-	r.Why = e.explain(s, w, &r)
+	r.AlertScore = e.alertScore(s, w, d.Statistic)
+	r.Why, r.Detectors = e.explain(s, w, &r), e.votes(s, &r)
 	r.Raw, r.Grades = slices.Clone(r.Raw), slices.Clone(r.Grades)
 	if r.Flag {
 		r.Anomaly = e.anomaly(s, ev, w, &r)
@@ -96,29 +98,40 @@ func (e *Engine) due(s *State) bool {
 	return n >= 0 && n%int64(e.def.Refit) == 0
 }
 
+// farthest is the largest magnitude of a value: a farther one counts as this, so that no sum of squares overflows.
+const farthest = 1e100
+
 // prepare checks an event and computes its row into the scratch memory.
 func (e *Engine) prepare(s *State, ev *streams.Event, w *work) (*plan, *streams.Reject) {
 	p := s.plan
 	if p == nil {
 		p = e.planFor(ev.Names)
-		s = &State{plan: p, transforms: p.pipeline.NewState()}
+		s = &State{entity: s.entity}
+		s.adopt(p)
 	}
 	if e.fixed == nil && !slices.Equal(p.names, ev.Names) {
 		return nil, &streams.Reject{Code: streams.CodeShape, Reason: "has the features " + strings.Join(ev.Names, ", ") + "; the detector learned " + strings.Join(p.names, ", ")}
 	}
+	if len(ev.Values) != len(p.names) {
+		return nil, &streams.Reject{Code: streams.CodeShape, Reason: fmt.Sprintf("has %d values for %d features", len(ev.Values), len(p.names))}
+	}
 	w.values = append(w.values[:0], ev.Values...)
 	for j, v := range w.values {
 		if !math.IsNaN(v) {
+			w.values[j] = min(max(v, -farthest), farthest)
 			continue
 		}
-		if len(s.held) == 0 || math.IsNaN(s.held[j]) {
+		if math.IsNaN(s.held[j]) {
 			return nil, &streams.Reject{Code: streams.CodeMissingField, Field: p.names[j], Reason: "has no value, and the key has none to hold"}
 		}
 		w.values[j] = s.held[j]
 	}
 	w.row = sized(w.row, p.width())
 	p.pipeline.Apply(s.transforms, w.values, ev.Time, w.row[:p.columns()], &w.transform)
-	copy(w.row[p.columns():], w.values)
+	if p.alert != nil {
+		p.alert.Apply(s.speeds, w.values, ev.Time, p.alertRow(w.row), &w.transform)
+	}
+	copy(w.row[p.rawAt():], w.values)
 	return p, nil
 }
 
@@ -157,9 +170,11 @@ func (s *State) neutral(w *work, row []float64) []float64 {
 	return w.share
 }
 
-// fill copies the decision into the result.
+// fill copies the decision into the result. The scale of the score is fixed: 0.6 is where the vote turns, at the requested
+// rate. A stream's threshold is a cut on that scale: above 0.6 it flags the stronger part of what the vote finds, fewer than
+// requested; below, also what no majority supports, more than requested. Calibration goes by the vote at any threshold.
 func (e *Engine) fill(r *Result, d *decision.Decision, w *work) {
-	r.Scored, r.Score, r.Flag, r.Severity = true, d.Score, d.Anomaly, d.Severity
+	r.Scored, r.Score, r.Flag, r.Severity = true, d.Score, d.Score >= e.def.Threshold, d.Severity
 	r.Statistic, r.Threshold = d.Statistic, d.Threshold
 	r.Votes, r.Voters, r.Needed = d.Votes, d.Voters, d.Needed
 	r.Raw, r.Grades = w.raw, d.Grades
@@ -180,6 +195,9 @@ func (s *State) count(r *Result) {
 func (e *Engine) learn(s *State, ev *streams.Event, w *work) {
 	s.store(w.row, ev.Time, e.keep())
 	s.plan.pipeline.Learn(s.transforms, w.values, ev.Time)
+	if s.plan.alert != nil {
+		s.plan.alert.Learn(s.speeds, w.values, ev.Time)
+	}
 	copy(s.held, w.values)
 	s.seen++
 	if ev.Time.After(s.lastEvent) {

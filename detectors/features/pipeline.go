@@ -17,6 +17,8 @@ type Column struct {
 	Feature   int // Index of the raw feature it is made from.
 	Transform Transform
 	Second    bool // The cosine of a transform on a circle.
+
+	residual bool // A difference of values, which is 0 when it is nothing but rounding.
 }
 
 // Pipeline is the plan of a stream's columns. It is immutable and safe for concurrent use; what it remembers of a key is in
@@ -25,7 +27,6 @@ type Pipeline struct {
 	features []Feature
 	columns  []Column // All first transforms in order of the features, then all second ones, and so on.
 	history  []int
-	slots    []int // Per feature: season slots remembered, 0 for none.
 }
 
 // NewPipeline plans the columns of features.
@@ -34,13 +35,6 @@ func NewPipeline(list []Feature) *Pipeline {
 	most := 0
 	for _, f := range list {
 		p.history = append(p.history, history(f.Transforms))
-		slots := 0
-		for _, t := range f.Transforms {
-			if t.Kind == SeasonResidual {
-				slots = max(slots, seasonSlots(t.Slot))
-			}
-		}
-		p.slots = append(p.slots, slots)
 		most = max(most, len(f.Transforms))
 	}
 	for i := range most {
@@ -48,7 +42,7 @@ func NewPipeline(list []Feature) *Pipeline {
 			if i >= len(f.Transforms) {
 				continue
 			}
-			p.columns = append(p.columns, Column{Feature: j, Transform: f.Transforms[i]})
+			p.columns = append(p.columns, Column{Feature: j, Transform: f.Transforms[i], residual: isResidual(f.Transforms[i].Kind)})
 			if f.Transforms[i].width() == 2 {
 				p.columns = append(p.columns, Column{Feature: j, Transform: f.Transforms[i], Second: true})
 			}
@@ -89,10 +83,11 @@ func (p *Pipeline) NewState() *State {
 // Apply writes the columns of an event to out, without remembering it. Scratch is grown as needed and may be nil.
 func (p *Pipeline) Apply(s *State, values []float64, at time.Time, out []float64, scratch *[]float64) {
 	ewma, season := 0, 0
-	for i, c := range p.columns {
+	for i := range p.columns {
+		c := &p.columns[i]
 		x := values[c.Feature]
 		past := s.Past[c.Feature]
-		switch t := c.Transform; t.Kind {
+		switch t := &c.Transform; t.Kind {
 		case Value:
 			out[i] = x
 		case Diff:
@@ -130,12 +125,12 @@ func (p *Pipeline) Apply(s *State, values []float64, at time.Time, out []float64
 			out[i] = 0
 			if m, ok := s.Season[season].around(at, scratch); ok {
 				out[i] = x - m
-			} else if v := s.last(past, len(past), scratch); len(v) > 0 {
+			} else if v := s.last(past, untilSeason, scratch); len(v) > 0 {
 				out[i] = x - medianOf(v)
 			}
 			season++
 		}
-		if isResidual(c.Transform.Kind) && math.Abs(out[i]) < 1e-12*max(s.Largest[c.Feature], math.Abs(x)) {
+		if c.residual && math.Abs(out[i]) < 1e-12*max(s.Largest[c.Feature], math.Abs(x)) {
 			out[i] = 0 // On a constant series a residual decays into denormals, which no histogram can bin.
 		}
 	}

@@ -5,7 +5,7 @@ import "time"
 // Season remembers the mean value of each time slot of the last week.
 type Season struct {
 	Slot   time.Duration
-	Mean   []float32 // One per slot of seven days and a margin, at slot number mod length.
+	Mean   []float64 // One per slot of seven days and a margin, at slot number mod length.
 	Number []int32   // Slot number the mean belongs to, 0 for none; slots are counted from the epoch.
 	Count  uint32    // Values in the newest slot.
 	Newest int32     // Its number.
@@ -18,7 +18,7 @@ func seasonSlots(slot time.Duration) int { return int(7*24*time.Hour/slot) + 2*m
 
 func newSeason(slot time.Duration) Season {
 	n := seasonSlots(slot)
-	return Season{Slot: slot, Mean: make([]float32, n), Number: make([]int32, n)}
+	return Season{Slot: slot, Mean: make([]float64, n), Number: make([]int32, n)}
 }
 
 func (s *Season) number(at time.Time) int32 { return int32(at.UnixNano() / int64(s.Slot)) }
@@ -32,11 +32,11 @@ func (s *Season) learn(at time.Time, x float64) {
 		return
 	case n == s.Newest && s.Count > 0:
 		s.Count++
-		s.Mean[i] += (float32(x) - s.Mean[i]) / float32(s.Count)
+		s.Mean[i] += (x - s.Mean[i]) / float64(s.Count)
 		return
 	}
 	s.Newest, s.Count = n, 1
-	s.Mean[i], s.Number[i] = float32(x), n
+	s.Mean[i], s.Number[i] = x, n
 }
 
 // around returns the median of the slots around the same time 1, 2, 3 and 7 days ago, if at least five of them have a value.
@@ -50,7 +50,7 @@ func (s *Season) around(at time.Time, scratch *[]float64) (median float64, ok bo
 				continue
 			}
 			if i := int(k) % len(s.Mean); s.Number[i] == k {
-				v = append(v, float64(s.Mean[i]))
+				v = append(v, s.Mean[i])
 			}
 		}
 	}

@@ -135,6 +135,9 @@ func Defaults(features int) []Transform {
 	return []Transform{{Kind: Value}, {Kind: EWMAResidual, Factor: 0.1}}
 }
 
+// untilSeason is how many values before give the expected one while too few days are known.
+const untilSeason = 10
+
 // history is how many past values a feature's transforms need.
 func history(transforms []Transform) int {
 	n := 0
@@ -144,6 +147,8 @@ func history(transforms []Transform) int {
 			n = max(n, 1)
 		case MedianResidual, RollingSD, Lag:
 			n = max(n, t.Count)
+		case SeasonResidual:
+			n = max(n, untilSeason)
 		}
 	}
 	return n

@@ -46,7 +46,7 @@ func TestSystem(t *testing.T) {
 
 	started := time.Now()
 	emit := s.start("emit", "emit", "--config", s.config, "--stream", "server_metrics", "--stream", "transactions",
-		"--stream", "iot_sensors", "--count", fmt.Sprint(perStream), "--rate", "2500/s", "--seed", "7")
+		"--stream", "iot_sensors", "--count", fmt.Sprint(3*perStream), "--rate", "2500/s", "--seed", "7")
 	s.writeRubbish("server_metrics", rubbish)
 	time.Sleep(3 * time.Second)
 	first.kill()

@@ -185,6 +185,40 @@ func BenchmarkPipeline(b *testing.B) {
 	}
 }
 
+// BenchmarkRestart measures the time from starting a process to its first score, with RESTART_KEYS keys (1,000 by default) of
+// the compact profile whose detectors are ready.
+func BenchmarkRestart(b *testing.B) {
+	keys := 1000
+	if s := os.Getenv("RESTART_KEYS"); s != "" {
+		keys, _ = strconv.Atoi(s)
+	}
+	const partitions = 4
+	p := newPipeline(b, partitions, streams.ProfileCompact)
+	p.fill(260*keys, keys, partitions)
+	stop := p.start()
+	p.await(260 * keys)
+	stop()
+	event := p.event("host-1", time.Now(), partitions).Value
+	b.ResetTimer()
+	for range b.N {
+		g, err := processors.NewDetectorGroup(p.config)
+		if err != nil {
+			b.Fatal(err)
+		}
+		stop := work(b, g)
+		if scored, ok, err := g.Score("host-1", event); err != nil || !ok || !scored.Result.Scored {
+			b.Fatalf("got %+v, %v, %v after the restart, want a score", scored.Result, ok, err)
+		}
+		b.StopTimer()
+		stop()
+		b.StartTimer()
+	}
+	b.StopTimer()
+	table := p.client.Total(names.DetectorTable(p.config.Definition.Name))
+	b.ReportMetric(float64(keys), "keys")
+	b.ReportMetric(float64(table), "table-records")
+}
+
 // BenchmarkLatency measures the time from producing an event to reading its anomaly, at a steady rate of LATENCY_RATE events
 // per second (10,000 by default); fits are part of it. b.N is the number of events after the warm-up.
 func BenchmarkLatency(b *testing.B) {

@@ -3,7 +3,6 @@
 package processors_test
 
 import (
-	"flag"
 	"testing"
 	"time"
 
@@ -11,16 +10,11 @@ import (
 	"anomalystream/internal/realkafka"
 )
 
-var (
-	tortureBrokerKills = flag.Int("torture.broker-kills", 1, "brokers killed and started again")
-	tortureBrokerStop  = flag.Duration("torture.broker-stop", 10*time.Second, "how long one broker is stopped in order, 0 for not at all")
-)
-
-// TestTortureOnKafka does to a stream on a real cluster of three brokers what TestTorture does on the in-process broker, and
-// stops and kills brokers too.
-func TestTortureOnKafka(t *testing.T) {
+// onKafka runs a scenario on a real cluster of three brokers, of which some are stopped for a time and some killed.
+func onKafka(t *testing.T, sc scenario, stopped time.Duration) verdict {
+	t.Helper()
 	cluster := realkafka.Start(t, 3)
-	x := newTorture(t, kafkatest.Dial(t, cluster.Brokers()...))
+	x := newTorture(t, kafkatest.Dial(t, cluster.Brokers()...), sc)
 	broker := func(end func(int), away time.Duration) func() {
 		return func() {
 			i := x.random.IntN(3)
@@ -30,9 +24,13 @@ func TestTortureOnKafka(t *testing.T) {
 			cluster.Await(3)
 		}
 	}
-	if *tortureBrokerStop > 0 {
-		x.add(1, "broker stops", broker(cluster.Stop, *tortureBrokerStop))
-	}
-	x.add(*tortureBrokerKills, "broker kills", broker(cluster.Kill, 2*time.Second))
-	x.run()
+	x.add(sc.stops, "broker stop", broker(cluster.Stop, stopped))
+	x.add(sc.brokerKills, "broker kill", broker(cluster.Kill, 2*time.Second))
+	return x.run()
+}
+
+// TestTortureOnKafka does to a stream on a real cluster what TestTorture does on the in-process broker, and stops and kills
+// brokers too. At full size it is TestTortureFullOnKafka.
+func TestTortureOnKafka(t *testing.T) {
+	onKafka(t, scenario{key: "device", seed: 1, kills: 2, pauses: 1, leaves: 1, stops: 1, brokerKills: 1, batch: 100, malformed: 0.05}, 10*time.Second)
 }

@@ -4,7 +4,6 @@ package processors_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"golang.org/x/sync/errgroup"
 
 	"anomalystream/internal/kafkatest"
@@ -22,17 +22,23 @@ import (
 	"anomalystream/streams"
 )
 
-// The size of the torture. The defaults suit every run of the tests; docs/torture.md has the full size and its commands.
-var (
-	tortureKills     = flag.Int("torture.kills", 2, "instances killed")
-	torturePauses    = flag.Int("torture.pauses", 1, "instances stopped for longer than their session")
-	tortureLeaves    = flag.Int("torture.leaves", 1, "instances that leave and come back")
-	tortureFaults    = flag.Int("torture.faults", 2, "times that the broker refuses records")
-	tortureMalformed = flag.Float64("torture.malformed", 0.05, "share of malformed records")
-	tortureBatch     = flag.Int("torture.batch", 100, "records in each batch of the load, every 20 ms")
-	tortureKey       = flag.String("torture.key", "device", "key rule of the stream: record, stream or device")
-	tortureSeed      = flag.Uint64("torture.seed", 1, "seed of the load and of the order of events")
-)
+// scenario says what happens to a stream's groups, in which order is drawn from the seed.
+type scenario struct {
+	name string
+	key  string // Key rule of the stream: record, stream or device.
+	seed uint64
+
+	kills       int // Instances killed.
+	pauses      int // Instances stopped for longer than their session.
+	leaves      int // Instances that leave in order and come back.
+	refusals    int // Times that the broker refuses records, where the broker is ours.
+	stops       int // Brokers stopped in order for a time, on a cluster.
+	brokerKills int // Brokers killed and started again, on a cluster.
+
+	batch     int     // Records in each batch of the load, one every 20 ms.
+	malformed float64 // Share of malformed records.
+	records   int     // Records to produce at least.
+}
 
 func TestMain(m *testing.M) {
 	kafkatest.Main(m, map[string]func(){"sensors": sensorsProcess, "broker": brokerProcess})
@@ -73,8 +79,9 @@ func sensorsGroups(ctx context.Context) error {
 // tortureSession is short, so that a paused instance loses its partitions soon.
 const tortureSession = 2 * time.Second
 
-// torture is a stream's groups in two processes under load.
+// torture is a scenario at work.
 type torture struct {
+	scenario
 	t       *testing.T
 	client  *kafkatest.Client
 	d       *streams.Definition
@@ -82,17 +89,16 @@ type torture struct {
 	ring    *kafkatest.Ring
 	traffic *traffic
 	strikes []kafkatest.Strike
-	counts  []string
 }
 
 // newTorture creates the topics and starts two processes.
-func newTorture(t *testing.T, client *kafkatest.Client) *torture {
+func newTorture(t *testing.T, client *kafkatest.Client, sc scenario) *torture {
 	t.Helper()
-	d := sensors(*tortureKey)
+	d := sensors(sc.key)
 	ensure(t, d, client.Brokers(), sensorsConfig(t, d, client.Brokers(), "", tortureSession).Sarama)
 	x := &torture{
-		t: t, client: client, d: d, random: rand.New(rand.NewPCG(*tortureSeed, 0)),
-		traffic: &traffic{random: rand.New(rand.NewPCG(*tortureSeed, 1)), entities: 40, malformed: *tortureMalformed},
+		scenario: sc, t: t, client: client, d: d, random: rand.New(rand.NewPCG(sc.seed, 0)),
+		traffic: &traffic{random: rand.New(rand.NewPCG(sc.seed, 1)), entities: 40, malformed: sc.malformed},
 	}
 	x.ring = kafkatest.NewRing(t, 2, x.random, func(i int) *kafkatest.Process {
 		return kafkatest.Spawn(t, "sensors", "SENSORS_BROKERS="+strings.Join(client.Brokers(), ","), "SENSORS_KEY="+d.Key, fmt.Sprintf("SENSORS_INSTANCE=node-%d", i))
@@ -109,9 +115,9 @@ func newTorture(t *testing.T, client *kafkatest.Client) *torture {
 			return nil
 		})
 	}
-	x.add(*tortureKills, "kills", x.ring.Kill)
-	x.add(*torturePauses, "pauses", func() { x.ring.Pause(2 * tortureSession) })
-	x.add(*tortureLeaves, "leaves", func() { x.ring.Leave(200 * time.Millisecond) })
+	x.add(sc.kills, "kill", x.ring.Kill)
+	x.add(sc.pauses, "pause", func() { x.ring.Pause(2 * tortureSession) })
+	x.add(sc.leaves, "leave", func() { x.ring.Leave(200 * time.Millisecond) })
 	return x
 }
 
@@ -119,26 +125,50 @@ func (x *torture) add(n int, name string, do func()) {
 	for range n {
 		x.strikes = append(x.strikes, kafkatest.Strike{Name: name, Do: do})
 	}
-	x.counts = append(x.counts, fmt.Sprintf("%s %d", name, n))
 }
 
 // run troubles the processes and judges what they wrote.
-func (x *torture) run() {
+func (x *torture) run() verdict {
 	x.t.Helper()
 	defer func() {
 		if x.t.Failed() {
 			x.t.Logf("%.10000s", x.ring.Outputs())
 		}
 	}()
-	x.ring.Trouble(x.strikes, 600*time.Millisecond, func() {
-		x.client.Produce(x.traffic.records(*tortureBatch)...)
+	load := func() {
+		x.client.Produce(x.traffic.records(x.batch)...)
 		kafkatest.Elapse(20 * time.Millisecond)
-	})
+	}
+	x.ring.Trouble(x.strikes, 600*time.Millisecond, load)
+	for x.traffic.n < x.records {
+		load()
+	}
 	settle(x.t, x.client, x.d, 4*time.Minute)
 	x.ring.End()
 	v := judge(x.t, x.client, x.d)
-	x.t.Logf("key %s, %s: %v", x.d.Key, strings.Join(x.counts, ", "), v)
+	x.t.Log(v)
 	if !v.ok() || v.want == 0 || v.scored == 0 {
 		x.t.Error("output is not what a sequential computation gives")
 	}
+	return v
+}
+
+// onOurBroker runs a scenario on the in-process broker.
+func onOurBroker(t *testing.T, sc scenario) verdict {
+	t.Helper()
+	broker := kafkatest.Start(t)
+	x := newTorture(t, broker.Client, sc)
+	topics := []string{names.Anomalies(), names.DeadLetters(), names.DetectorTable(x.d.Name), names.Repartition(x.d.Name)}
+	x.add(sc.refusals, "refusal", func() {
+		broker.FailProduce(topics[x.random.IntN(len(topics))], 1+x.random.IntN(3), kerr.NotLeaderForPartition)
+	})
+	return x.run()
+}
+
+// TestTorture kills, pauses and removes two processes of a stream under load with malformed records, while the in-process
+// broker refuses records now and then, and compares every anomaly and dead letter with a sequential computation. At full
+// size it is TestTortureFull.
+func TestTorture(t *testing.T) {
+	t.Parallel()
+	onOurBroker(t, scenario{key: "device", seed: 1, kills: 2, pauses: 1, leaves: 1, refusals: 2, batch: 100, malformed: 0.05})
 }

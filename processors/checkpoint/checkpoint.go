@@ -42,9 +42,10 @@ func (r *run[S]) checkpoint() error {
 
 // sweep saves every key that has changed, of all partitions at the same time.
 func (r *run[S]) sweep(ctx context.Context) error {
+	pace := &pace{started: time.Now(), bandwidth: float64(r.group.config.Bandwidth)}
 	work, ctx := errgroup.WithContext(ctx)
 	for _, p := range r.all() {
-		work.Go(func() error { return r.save(ctx, p) })
+		work.Go(func() error { return r.save(ctx, p, pace) })
 	}
 	return work.Wait()
 }

@@ -33,7 +33,10 @@ type Config[S any] struct {
 
 	Interval time.Duration // Between checkpoints; default 2 s. After a crash the messages of one interval are read again.
 	Pacing   time.Duration // Pause between the snapshots of a sweep; 0 for none.
-	Final    time.Duration // Longest the last checkpoint of a session may take; default 20 s.
+	// Bandwidth is the most that snapshots may take, in bytes per second; default 16 MiB. Where all states together are larger
+	// than an interval's worth, checkpoints come less often and a crash repeats more. The last checkpoint is not held back.
+	Bandwidth int
+	Final     time.Duration // Longest the last checkpoint of a session may take; default 20 s.
 }
 
 // WithDefaults returns the configuration with every unset field filled.
@@ -46,6 +49,9 @@ func (c Config[S]) WithDefaults() Config[S] {
 	}
 	if c.Interval == 0 {
 		c.Interval = 2 * time.Second
+	}
+	if c.Bandwidth == 0 {
+		c.Bandwidth = 16 << 20
 	}
 	if c.Final == 0 {
 		c.Final = 20 * time.Second
@@ -67,8 +73,8 @@ func (c Config[S]) Validate() error {
 			errs = append(errs, fmt.Errorf("%s is not set", field.name))
 		}
 	}
-	if c.Interval < 0 || c.Pacing < 0 || c.Final < 0 {
-		errs = append(errs, errors.New("a duration is negative"))
+	if c.Interval < 0 || c.Pacing < 0 || c.Final < 0 || c.Bandwidth < 0 {
+		errs = append(errs, errors.New("a duration or the bandwidth is negative"))
 	}
 	if s := c.Sarama; s != nil && (s.Producer.RequiredAcks != sarama.WaitForAll || !s.Producer.Idempotent || s.Net.MaxOpenRequests != 1 ||
 		s.Consumer.Offsets.AutoCommit.Enable || s.Consumer.Offsets.Initial != sarama.OffsetOldest) {

@@ -188,13 +188,6 @@ func emit(ctx goka.Context, outputs []Output) {
 	}
 }
 
-func (r *run[S]) pacing() time.Duration {
-	if r.hurry.Load() {
-		return 0
-	}
-	return r.group.config.Pacing
-}
-
 // checkpoints makes a checkpoint every interval.
 func (r *run[S]) checkpoints(ctx context.Context) {
 	tick := time.NewTicker(r.group.config.Interval)

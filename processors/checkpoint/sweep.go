@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // chunkSize is the largest body that one record holds; larger ones are cut.
@@ -23,21 +25,25 @@ type write struct {
 // acknowledged. It ends with an error when the context ends, or a snapshot cannot be made or written.
 //
 // It takes turns with the messages: p.mu is handed over in order, so neither waits for more than one of the other.
-func (r *run[S]) save(ctx context.Context, p *partition[S]) error {
+func (r *run[S]) save(ctx context.Context, p *partition[S], pace *pace) error {
 	list := p.take()
 	defer p.giveBack(list)
 	acks := &acks{}
 	for i, e := range list {
-		if pause := r.pacing(); i > 0 && pause > 0 {
-			_ = wait(ctx, pause)
+		if i > 0 && !r.hurry.Load() {
+			if pause := max(r.group.config.Pacing, pace.pause()); pause > 0 {
+				_ = wait(ctx, pause)
+			}
 		}
 		if ctx.Err() != nil {
 			break
 		}
-		if err := r.saveKey(p, e.key, acks); err != nil {
+		written, err := r.saveKey(p, e.key, acks)
+		if err != nil {
 			r.spoil(p, err)
 			return err
 		}
+		pace.written.Add(written)
 	}
 	if err := acks.wait(ctx); err != nil {
 		if ctx.Err() == nil {
@@ -54,24 +60,42 @@ func (r *run[S]) spoil(p *partition[S], err error) {
 	r.fail(err)
 }
 
-// saveKey writes one snapshot and what its report emits.
-func (r *run[S]) saveKey(p *partition[S], key string, acks *acks) error {
+// pace keeps a sweep to the bandwidth of snapshots.
+type pace struct {
+	started   time.Time
+	bandwidth float64 // Bytes per second.
+	written   atomic.Int64
+}
+
+// pause is how long the sweep is ahead of its time.
+func (p *pace) pause() time.Duration {
+	due := time.Duration(float64(p.written.Load()) / p.bandwidth * float64(time.Second))
+	return due - time.Since(p.started)
+}
+
+// saveKey writes one snapshot and what its report emits, and returns the bytes of the snapshot.
+func (r *run[S]) saveKey(p *partition[S], key string, acks *acks) (written int64, err error) {
 	if !r.pulse.beats() {
-		return errPaused
+		return 0, errPaused
 	}
 	var writes [][]write
 	var outputs []Output
 	if reason := guard(func() { writes, outputs = p.snapshot(key) }); reason != "" {
-		return fmt.Errorf("saving key %q panicked: %s", key, reason)
+		return 0, fmt.Errorf("saving key %q panicked: %s", key, reason)
 	}
 	if writes == nil {
-		return nil
+		return 0, nil
+	}
+	for _, stage := range writes {
+		for _, w := range stage {
+			written += int64(len(w.value))
+		}
 	}
 	acks.add(func(done func(error)) { r.producer.write(r.group.shared.table, p.id, writes, done) })
 	for _, o := range outputs {
 		acks.add(func(done func(error)) { r.producer.EmitWithHeaders(o.Topic, o.Key, o.Value, o.Headers).Then(done) })
 	}
-	return nil
+	return written, nil
 }
 
 // acks counts acknowledgements that are still to come.

@@ -52,6 +52,9 @@ func (c *demoCmd) Run(a *app) error {
 	defer s.close()
 	started := time.Now()
 	sys, err := newSystem(a.ctx, s, allRoles())
+	if a.ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,9 @@ func (c *runCmd) Run(a *app) error {
 	}
 	defer s.close()
 	sys, err := newSystem(a.ctx, s, roles)
+	if a.ctx.Err() != nil {
+		return nil // Asked to stop while a server was away.
+	}
 	if err != nil {
 		return err
 	}

@@ -11,14 +11,28 @@ import (
 	"net/http"
 	"runtime"
 	"time"
+
+	"github.com/alecthomas/kong"
 )
 
 // versionCmd prints the version.
 type versionCmd struct{}
 
 // Run prints version, Go version and platform.
-func (versionCmd) Run(a *app) error {
-	_, err := fmt.Fprintf(a.stdout, "anomalystream %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+func (versionCmd) Run(a *app) error { return printVersion(a.stdout) }
+
+// versionFlag is the same as a flag, which is what people try first.
+type versionFlag bool
+
+// BeforeReset prints the version and ends, before anything else of the command line is looked at.
+func (versionFlag) BeforeReset(k *kong.Kong) error {
+	err := printVersion(k.Stdout)
+	k.Exit(exitOK)
+	return err
+}
+
+func printVersion(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "anomalystream %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
 

@@ -30,6 +30,15 @@ type topicsCheckCmd struct {
 	Output string `enum:"text,json" default:"text" help:"Output on standard output: text or json."`
 }
 
+// topicDifference is checkpoint.Difference as JSON.
+type topicDifference struct {
+	Topic   string `json:"topic"`
+	Setting string `json:"setting"` // Of the broker, or exists, partitions, replication.
+	Want    string `json:"want"`
+	Got     string `json:"got"`
+	Fatal   bool   `json:"fatal"` // A guarantee does not hold with it.
+}
+
 // Run prints every difference and fails if a guarantee does not hold with one.
 func (c *topicsCheckCmd) Run(a *app) error {
 	s, err := a.openConfigured(c.Config)
@@ -48,10 +57,11 @@ func (c *topicsCheckCmd) Run(a *app) error {
 		}
 	}
 	if c.Output == "json" {
-		if differences == nil {
-			differences = differences[:0:0]
+		list := make([]topicDifference, len(differences))
+		for i, d := range differences {
+			list[i] = topicDifference(d)
 		}
-		err = json.NewEncoder(a.stdout).Encode(map[string]any{"ok": fatal == 0, "differences": differences})
+		err = json.NewEncoder(a.stdout).Encode(map[string]any{"ok": fatal == 0, "differences": list})
 	} else {
 		for _, d := range differences {
 			word := "note"

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,7 +119,7 @@ func DefaultConfig() *Config {
 	return &Config{
 		Kafka:      KafkaConfig{Brokers: []string{"127.0.0.1:9092"}, ClientID: "anomalystream", Partitions: 4, MaxRecord: 1 << 20},
 		Store:      StoreConfig{URL: "sqlite:anomalystream.db", BatchSize: 1000, BatchWait: 200 * time.Millisecond, MaxConnections: 8},
-		API:        APIConfig{Addr: "127.0.0.1:8000", RateLimit: 0},
+		API:        APIConfig{Addr: "127.0.0.1:8000", RateLimit: 0, OIDC: OIDCConfig{RoleClaim: "roles"}},
 		Checkpoint: CheckpointConfig{Interval: 2 * time.Second},
 		Log:        LogConfig{Level: "info", Format: "text"},
 	}
@@ -202,16 +204,17 @@ func LoadConfig(path string, environ []string) (*Config, error) {
 		}
 		d.document(b, c)
 	}
-	d.environment(environ, c)
 	if len(c.Streams.Order) == 0 && c.Streams.Template == nil {
 		for _, s := range BuiltinStreams() {
 			c.Streams.add(s)
 		}
 	}
+	d.environment(environ, c)
 	if len(d.problems) == 0 {
 		c.validate(d)
 	}
 	if len(d.problems) > 0 {
+		slices.SortStableFunc(d.problems, func(a, b Problem) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
 		return nil, &ConfigError{Problems: d.problems}
 	}
 	return c, nil

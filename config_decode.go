@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"anomalystream/streams"
 )
@@ -90,7 +89,7 @@ func (d *configDecoder) invalid(path, format string, args ...any) {
 
 // document decodes a YAML text into v.
 func (d *configDecoder) document(text []byte, v any) {
-	f, err := parser.ParseBytes(text, 0)
+	f, err := parseYAML(text)
 	if err != nil {
 		p := Problem{File: d.file, Message: "not valid YAML: " + err.Error()}
 		var se interface {

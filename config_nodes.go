@@ -62,7 +62,11 @@ func (d *configDecoder) definition(n ast.Node, def *streams.Definition, path str
 	profile := def.Profile
 	for _, e := range entries {
 		if keyName(e) == "features" {
-			d.features(unwrap(e.Value), def, join(path, "features"))
+			at := join(path, "features")
+			if t := e.Value.GetToken(); t != nil && t.Position != nil {
+				d.positions[at] = position{d.file, t.Position.Line, t.Position.Column}
+			}
+			d.features(unwrap(e.Value), def, at)
 			continue
 		}
 		rest = append(rest, e)
@@ -233,7 +237,7 @@ func scalarString(n ast.Node) (string, bool) {
 func number(n ast.Node) (float64, bool) {
 	var f float64
 	switch n.(type) {
-	case *ast.IntegerNode, *ast.FloatNode:
+	case *ast.IntegerNode, *ast.FloatNode, *ast.NanNode, *ast.InfinityNode:
 		if err := yaml.NodeToValue(n, &f); err == nil {
 			return f, true
 		}
@@ -257,6 +261,8 @@ func describe(n ast.Node) string {
 		return "a list"
 	case *ast.MappingNode, *ast.MappingValueNode:
 		return "a mapping"
+	case *ast.AliasNode:
+		return "an alias"
 	}
 	return n.Type().String()
 }
@@ -279,7 +285,7 @@ func join(path, name string) string {
 // hint explains the one wrong key that people will type on purpose.
 func hint(name string) string {
 	if name == "password" {
-		return " (a secret belongs into password_file or password_env)"
+		return " (a secret belongs in password_file or password_env)"
 	}
 	return ""
 }

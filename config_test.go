@@ -57,15 +57,22 @@ func TestConfigBad(t *testing.T) {
 		"impossible value":       {"streams:\n  s:\n    features: [a]\n    expected_anomaly_rate: 1.5\n", nil, []string{":4:28: streams.s.expected_anomaly_rate: found 1.5, expected a share above 0 and below 0.5"}},
 		"NaN":                    {"streams:\n  s:\n    features: [a]\n    threshold: .nan\n", nil, []string{"streams.s.threshold: found NaN"}},
 		"no features":            {"streams:\n  s: {topic: t}\n", nil, []string{"streams.s.features: expected at least one feature"}},
+		"feature twice":          {"streams:\n  s:\n    features: [a, b, a]\n", nil, []string{":3:15: streams.s.features: found feature \"a\" twice"}},
+		"in order of lines":      {"streams:\n  s: {features: [a], warmup: 5}\nlog: {level: 5}\n", nil, []string{":2:", "s.warmup", ":3:", "log.level"}},
 		"unknown detector":       {"streams:\n  s:\n    features: [a]\n    detectors: [iforest, lofx]\n", nil, []string{":4:26: streams.s.detectors.1: unknown detector \"lofx\""}},
 		"detector parameter":     {"streams:\n  s:\n    features: [a]\n    detectors: [{name: lof, n_neighbors: 0}]\n", nil, []string{"streams.s.detectors.0.n_neighbors: found 0, expected"}},
 		"unknown transform":      {"streams:\n  s:\n    features:\n      a: {transforms: [wavelet]}\n", nil, []string{"streams.s.features.a.transforms", "wavelet"}},
-		"password":               {"kafka:\n  sasl: {password: x}\n", nil, []string{"password_file or password_env"}},
-		"two streams, one topic": {"streams:\n  a: {topic: t, features: [x]}\n  b: {topic: t, features: [x]}\n", nil, []string{"already read by stream a"}},
+		"password":               {"kafka:\n  sasl: {password: hunter2}\n", nil, []string{"password_file or password_env"}},
+		"two streams, one topic": {"streams:\n  a: {topic: t, features: [x]}\n  b: {topic: t, features: [x]}\n", nil, []string{":3:14: streams.b.topic: topic \"t\" already belongs to stream a"}},
+		"a topic of ours":        {"kafka: {topic_prefix: p-}\nstreams:\n  a: {topic: anomalies, features: [x]}\n", nil, []string{":3:14: streams.a.topic: topic \"p-anomalies\" already belongs to anomalystream itself"}},
+		"a table of ours":        {"streams:\n  a: {topic: anomalystream-a-table, features: [x]}\n", nil, []string{"already belongs to stream a"}},
+		"a group of ours":        {"streams:\n  sink: {features: [x]}\n", nil, []string{"streams.sink: its consumer group anomalystream-sink already belongs to the sinks"}},
+		"a group of another":     {"streams:\n  a: {features: [x]}\n  a-repartition: {features: [x]}\n", nil, []string{"already belongs to stream a"}},
+		"alias":                  {"streams:\n  a: &a {features: [x]}\n  b: *a\n", nil, []string{":3:6: streams.b: found an alias, expected a mapping"}},
 		"stream name":            {"streams:\n  \"a/b\": {features: [x]}\n", nil, []string{"expected a stream name"}},
 		"not YAML":               {"kafka: [\n", nil, []string{"not valid YAML"}},
 		"two documents":          {"kafka: {}\n---\nkafka: {}\n", nil, []string{"second YAML document"}},
-		"store":                  {"store: {url: 'mysql://u:secret@h/d'}\n", nil, []string{"store.url", "expected sqlite:FILE"}},
+		"store":                  {"store: {url: 'mysql://u:hunter2@h/d'}\n", nil, []string{"store.url", "expected sqlite:FILE"}},
 		"duration":               {"checkpoint: {interval: fast}\n", nil, []string{"expected a duration"}},
 		"from":                   {"streams:\n  s: {features: [a], from: yesterday}\n", nil, []string{"expected earliest, latest"}},
 		"broker":                 {"kafka: {brokers: [localhost]}\n", nil, []string{"kafka.brokers.0: found \"localhost\", expected host:port"}},
@@ -87,7 +94,7 @@ func TestConfigBad(t *testing.T) {
 				}
 				rest = rest[i+len(part):]
 			}
-			if strings.Contains(err.Error(), "secret") {
+			if strings.Contains(err.Error(), "hunter2") {
 				t.Error("the error shows a password")
 			}
 		})
@@ -166,4 +173,39 @@ func writeFile(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// TestColonsInPlainText reads an address the same way wherever YAML allows one.
+func TestColonsInPlainText(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"kafka: {brokers: [127.0.0.1:9092], topic_prefix: \"\"}\napi: {cors_origins: [https://a.example:8443]}",
+		"{kafka: {brokers: [127.0.0.1:9092]}, api: {cors_origins: [https://a.example:8443]}}",
+		"kafka:\n  brokers: [127.0.0.1:9092]\napi:\n  cors_origins:\n    - https://a.example:8443\n",
+	} {
+		cfg, err := LoadConfig(writeFile(t, text), nil)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		got := append(cfg.Kafka.Brokers, cfg.API.CORSOrigins...)
+		if diff := cmp.Diff([]string{"127.0.0.1:9092", "https://a.example:8443"}, got); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", text, diff)
+		}
+	}
+}
+
+// TestEnvironmentChangesBuiltinStreams overrides one built-in stream and keeps the others.
+func TestEnvironmentChangesBuiltinStreams(t *testing.T) {
+	t.Parallel()
+	cfg, err := LoadConfig("", []string{"ANOMALYSTREAM_STREAMS__TRANSACTIONS__WARMUP=300"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"server_metrics", "transactions", "iot_sensors"}, cfg.Streams.Names()); diff != "" {
+		t.Error(diff)
+	}
+	if got := cfg.Streams.Get("transactions").WarmUp; got != 300 {
+		t.Errorf("the warm-up is %d, want 300", got)
+	}
 }

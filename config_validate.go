@@ -28,16 +28,41 @@ func (c *Config) validate(d *configDecoder) {
 	}
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(d, "log.format", c.Log.Format, "text", "json")
-	topics := map[string]string{}
 	for _, s := range c.Streams.Definitions() {
 		validateStream(d, s)
-		if other, ok := topics[s.Topic]; ok {
-			d.invalid("streams."+s.Name+".topic", "topic %q is already read by stream %s; two streams cannot share one", s.Topic, other)
-		}
-		topics[s.Topic] = s.Name
 	}
+	c.validateNames(d)
 	if t := c.Streams.Template; t != nil {
 		validateStream(d, t)
+	}
+}
+
+// validateNames finds topics and groups that would serve two purposes: two streams on one topic, or a stream that reads what
+// we write, which would feed on itself.
+func (c *Config) validateNames(d *configDecoder) {
+	names := streams.Topics{Prefix: c.Kafka.TopicPrefix}
+	topics, groups := map[string]string{}, map[string]string{names.SinkGroup(): "the sinks", names.IncidentGroup(): "the incidents"}
+	for _, name := range []string{
+		names.Anomalies(), names.DeadLetters(), names.Rollups(), names.Detectors(), names.Incidents(), names.Feedback(), names.Control(),
+	} {
+		topics[name] = "anomalystream itself"
+	}
+	for _, s := range c.Streams.Definitions() {
+		owner := "stream " + s.Name
+		for _, group := range []string{names.DetectorGroup(s.Name), names.RepartitionGroup(s.Name)} {
+			if other, ok := groups[group]; ok {
+				d.invalid("streams."+s.Name, "its consumer group %s already belongs to %s; choose another name", group, other)
+			}
+			groups[group] = owner
+		}
+		topics[names.DetectorTable(s.Name)], topics[names.Repartition(s.Name)] = owner, owner
+	}
+	for _, s := range c.Streams.Definitions() {
+		topic := names.Source(s)
+		if other, ok := topics[topic]; ok {
+			d.invalid("streams."+s.Name+".topic", "topic %q already belongs to %s, expected one of its own", topic, other)
+		}
+		topics[topic] = "stream " + s.Name
 	}
 }
 
@@ -130,7 +155,12 @@ func validateStream(d *configDecoder, s *streams.Definition) {
 	if len(s.Features) == 0 {
 		d.invalid(at+".features", "expected at least one feature, or \"*\" for every numeric field")
 	}
+	seen := map[string]bool{}
 	for _, f := range s.Features {
+		if seen[f.Name] {
+			d.invalid(at+".features", "found feature %q twice", f.Name)
+		}
+		seen[f.Name] = true
 		validateFeature(d, at+".features."+f.Name, s, f)
 	}
 	oneOf(d, at+".vote", s.Vote, streams.VoteMajority, streams.VoteAny, streams.VoteAll)

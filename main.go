@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"anomalystream/emitters"
 )
 
 // version is set by the linker at release builds.
@@ -42,6 +44,8 @@ type cli struct {
 	Health      healthCmd      `cmd:"" help:"Ask a running API whether it is healthy (for container health checks)."`
 	HashToken   hashTokenCmd   `cmd:"" name:"hash-token" help:"Make an API token and the hash that goes into the configuration."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
+
+	ShowVersion versionFlag `name:"version" help:"Print the version."`
 
 	LogLevel  string `name:"log-level" placeholder:"LEVEL" help:"Log level on standard error: debug, info, warn or error. Default: the configuration's." enum:",debug,info,warn,error" default:""`
 	LogFormat string `name:"log-format" placeholder:"FORMAT" help:"Log format: text or json. Default: the configuration's." enum:",text,json" default:""`
@@ -95,7 +99,7 @@ func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "anomalystream: %s\nTry: anomalystream %s--help\n", err, commandOf(args))
+		fmt.Fprintf(stderr, "anomalystream: %s\nTry: anomalystream %s--help\n", err, commandOf(err))
 		return exitUsage
 	}
 	err = kctx.Run(&app{ctx: ctx, stdout: stdout, stderr: stderr, environ: environ, cli: &c})
@@ -107,26 +111,30 @@ func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 	case errors.As(err, &config):
 		fmt.Fprintf(stderr, "anomalystream: the configuration is wrong:\n%s\n", indent(config.Error()))
 		return exitUsage
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.Is(err, emitters.ErrFormat):
 		fmt.Fprintln(stderr, "anomalystream:", err)
 		return exitUsage
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return exitOK
+	case ctx.Err() != nil:
+		// What runs until it is stopped returns nil then; this command was to come to an end, and has not.
+		fmt.Fprintln(stderr, "anomalystream: interrupted:", err)
+		return exitFailed
 	}
 	fmt.Fprintln(stderr, "anomalystream:", err)
 	return exitFailed
 }
 
-// commandOf returns the command words of a command line, for a hint.
-func commandOf(args []string) string {
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		for _, name := range []string{"demo", "run", "emit", "replay", "backtest", "suggest", "validate", "topics", "dead-letters", "health", "hash-token"} {
-			if args[0] == name {
-				return name + " "
+// commandOf returns the words of the command that a command line names before it goes wrong, for a hint.
+func commandOf(err error) string {
+	var wrong *kong.ParseError
+	words := ""
+	if errors.As(err, &wrong) && wrong.Context != nil {
+		for _, p := range wrong.Context.Path {
+			if p.Command != nil {
+				words += p.Command.Name + " "
 			}
 		}
 	}
-	return ""
+	return words
 }
 
 func indent(s string) string { return "  " + strings.ReplaceAll(s, "\n", "\n  ") }

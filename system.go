@@ -141,7 +141,9 @@ func parseRoles(list []string) ([]string, error) {
 		if !slices.Contains(allRoles(), r) {
 			return nil, usagef("--roles: found %q, expected one or several of: %s", r, strings.Join(allRoles(), ", "))
 		}
-		out = append(out, r)
+		if !slices.Contains(out, r) {
+			out = append(out, r)
+		}
 	}
 	return out, nil
 }

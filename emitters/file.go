@@ -79,6 +79,9 @@ type lineReader interface {
 	columns() []string
 }
 
+// ErrFormat is wrapped by the error about a file whose name does not say a format that can be read.
+var ErrFormat = errors.New("the name must end in .csv, .jsonl, .ndjson or .json, and .gz if it is compressed")
+
 // OpenFile opens a file by its suffix: .csv, .jsonl, .ndjson or .json (one object per line), and .gz after any of them.
 func OpenFile(path string, o FileOptions) (*File, error) {
 	name, zipped := strings.CutSuffix(path, ".gz")
@@ -86,7 +89,7 @@ func OpenFile(path string, o FileOptions) (*File, error) {
 	switch suffix {
 	case ".csv", ".jsonl", ".ndjson", ".json":
 	default:
-		return nil, fmt.Errorf("reading %s: the name must end in .csv, .jsonl or .ndjson, and .gz if it is compressed", path)
+		return nil, fmt.Errorf("reading %s: %w", path, ErrFormat)
 	}
 	file, err := os.Open(path)
 	if err != nil {

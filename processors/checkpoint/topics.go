@@ -239,7 +239,7 @@ func (t Topics) retry(ctx context.Context, what string, f func(sarama.ClusterAdm
 			t.Log.Warn("Kafka cannot do this yet, trying again", "doing", what, "brokers", strings.Join(t.Brokers, ","), "error", t.cause(err))
 		}
 		if wait(ctx, delay) != nil {
-			return fmt.Errorf("%s on %s: %w", what, strings.Join(t.Brokers, ","), errors.Join(ctx.Err(), err))
+			return fmt.Errorf("%s on %s: %w (last: %w)", what, strings.Join(t.Brokers, ","), ctx.Err(), err)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func TestStreamFromTopicToAnomalies(t *testing.T) {
 			t.Parallel()
 			d := sensors(key)
 			broker := kafkatest.Start(t)
-			c := sensorsConfig(t, d, broker.Brokers(), "", 6*time.Second)
+			c := sensorsConfig(t, d, broker.Brokers(), "", 30*time.Second)
 			ensure(t, d, broker.Brokers(), c.Sarama)
 			g := &traffic{random: rand.New(rand.NewPCG(1, 2)), entities: 5, malformed: 0.05}
 			for range 2 {
@@ -130,7 +130,7 @@ func TestScoreAndReset(t *testing.T) {
 	t.Parallel()
 	d := sensors(streams.KeyRecord)
 	broker := kafkatest.Start(t)
-	c := sensorsConfig(t, d, broker.Brokers(), "", 6*time.Second)
+	c := sensorsConfig(t, d, broker.Brokers(), "", 30*time.Second)
 	ensure(t, d, broker.Brokers(), c.Sarama)
 	detector, all := groups(t, c)
 	work(t, all...)
@@ -172,7 +172,7 @@ func TestBackfillNotifiesNobody(t *testing.T) {
 			t.Parallel()
 			d := sensors(key)
 			broker := kafkatest.Start(t)
-			c := sensorsConfig(t, d, broker.Brokers(), "", 6*time.Second)
+			c := sensorsConfig(t, d, broker.Brokers(), "", 30*time.Second)
 			ensure(t, d, broker.Brokers(), c.Sarama)
 			g := &traffic{random: rand.New(rand.NewPCG(1, 2)), entities: 2}
 			broker.Produce(g.records(600)...)
@@ -209,7 +209,7 @@ func TestDeadLetterOfARepartitionedRecord(t *testing.T) {
 	d := sensors("device")
 	d.Features = []streams.Feature{{Name: "*", Path: "*", Missing: streams.MissingReject, Direction: streams.DirectionBoth, Transforms: []string{"value"}}}
 	broker := kafkatest.Start(t)
-	c := sensorsConfig(t, d, broker.Brokers(), "", 6*time.Second)
+	c := sensorsConfig(t, d, broker.Brokers(), "", 30*time.Second)
 	ensure(t, d, broker.Brokers(), c.Sarama)
 	_, all := groups(t, c)
 	work(t, all...)

@@ -72,7 +72,7 @@ type ledgerGroup = checkpoint.Group[*account]
 // options returns the configuration of a ledger group.
 func options(t testing.TB, brokers []string) checkpoint.Config[*account] {
 	t.Helper()
-	k := checkpoint.Kafka{Brokers: brokers, Hasher: streams.NewHasher, Session: 6 * time.Second, Flush: time.Millisecond}
+	k := checkpoint.Kafka{Brokers: brokers, Hasher: streams.NewHasher, Session: 30 * time.Second, Flush: time.Millisecond}
 	c, err := k.Sarama()
 	if err != nil {
 		t.Fatal(err)

@@ -71,9 +71,10 @@ func newPartition[S any](id int32, app App[S], group *shared, backfill int64) *p
 	return p
 }
 
-// handle applies a message that has been read into p.message and returns what to emit. An error means that the state may be
-// half applied, and the partition must end.
-func (p *partition[S]) handle() ([]Output, error) {
+// handle applies a message that has been read into p.message and emits what comes of it, before anybody else has a turn: what
+// a sweep reports of the state before must not be written after it. An error means that the state may be half applied, and
+// the partition must end.
+func (p *partition[S]) handle(emit func([]Output)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := &p.message
@@ -101,11 +102,13 @@ func (p *partition[S]) handle() ([]Output, error) {
 			}
 			p.group.metrics.skipped.Inc()
 		} else if err := p.apply(e, m); err != nil {
-			return nil, err
+			p.failed.Store(true)
+			return err
 		}
 	}
+	emit(p.out.list)
 	p.applied.Store(m.Offset)
-	return p.out.list, nil
+	return nil
 }
 
 // apply applies a message to a key's state.
@@ -126,13 +129,11 @@ func (p *partition[S]) apply(e *entry[S], m *Message) error {
 	}
 	if reason := guard(func() { p.app.Apply(e.state, m, &p.out) }); reason != "" {
 		if !e.careful {
-			p.failed.Store(true)
 			p.group.beCareful(e.key)
 			return &panicError{position: m.Position, reason: reason}
 		}
 		state, err := p.app.Restore(e.key, slices.Clone(p.undo))
 		if err != nil {
-			p.failed.Store(true)
 			return fmt.Errorf("going back to the state of key %q before message %v: %w", e.key, m.Position, err)
 		}
 		e.state = state

@@ -164,14 +164,10 @@ func (r *run[S]) message(ctx goka.Context, value any) {
 	v, _ := value.([]byte)
 	p.message.read(ctx, v)
 	p.water.begin(p.message.Offset)
-	outputs, err := p.handle()
-	if err != nil {
-		p.failed.Store(true) // goka does not panic while the session ends, and counts the message as done.
+	if err := p.handle(func(outputs []Output) { emit(ctx, outputs) }); err != nil {
 		r.fail(err)
-		ctx.Fail(err)
-		return
+		ctx.Fail(err) // It panics unless the session is ending; then goka counts the message as done, and p.failed knows better.
 	}
-	emit(ctx, outputs)
 }
 
 func emit(ctx goka.Context, outputs []Output) {

@@ -78,9 +78,11 @@ func (r *run[S]) saveKey(p *partition[S], key string, acks *acks) (written int64
 	if !r.pulse.beats() {
 		return 0, errPaused
 	}
+	report := func(o Output) {
+		acks.add(func(done func(error)) { r.producer.EmitWithHeaders(o.Topic, o.Key, o.Value, o.Headers).Then(done) })
+	}
 	var writes [][]write
-	var outputs []Output
-	if reason := guard(func() { writes, outputs = p.snapshot(key) }); reason != "" {
+	if reason := guard(func() { writes = p.snapshot(key, report) }); reason != "" {
 		return 0, fmt.Errorf("saving key %q panicked: %s", key, reason)
 	}
 	if writes == nil {
@@ -92,9 +94,6 @@ func (r *run[S]) saveKey(p *partition[S], key string, acks *acks) (written int64
 		}
 	}
 	acks.add(func(done func(error)) { r.producer.write(r.group.shared.table, p.id, writes, done) })
-	for _, o := range outputs {
-		acks.add(func(done func(error)) { r.producer.EmitWithHeaders(o.Topic, o.Key, o.Value, o.Headers).Then(done) })
-	}
 	return written, nil
 }
 
@@ -133,19 +132,19 @@ func (a *acks) wait(ctx context.Context) error {
 	}
 }
 
-// snapshot returns the records that save a key, in stages that must follow one another, and what its report emits. It returns
-// none for a key that has not changed since its last snapshot or must stay as it is.
-func (p *partition[S]) snapshot(key string) ([][]write, []Output) {
+// snapshot returns the records that save a key, in stages that must follow one another, and emits its report. It returns none
+// for a key that has not changed since its last snapshot or must stay as it is.
+func (p *partition[S]) snapshot(key string, emit func(Output)) [][]write {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.keys[key]
 	if e == nil || !e.dirty || p.failed.Load() {
-		return nil, nil
+		return nil
 	}
 	p.restore(e)
 	e.dirty = false
 	if e.unreadable != nil {
-		return nil, nil
+		return nil
 	}
 	p.prune(e)
 	b := appendHead(make([]byte, 0, p.sizeHint(e)), kindWhole, e.at)
@@ -168,7 +167,10 @@ func (p *partition[S]) snapshot(key string) ([][]write, []Output) {
 		p.group.log.Error("reporting on a key panicked", "key", key, "panic", reason)
 		report.truncate(0)
 	}
-	return [][]write{chunks, {head}, obsolete}, report.list
+	for _, o := range report.list {
+		emit(o)
+	}
+	return [][]write{chunks, {head}, obsolete}
 }
 
 // split turns head and body into one record, or into chunks and a record that names them.

@@ -12,7 +12,7 @@ import (
 func fullSize() []scenario {
 	return []scenario{
 		{name: "kills", key: "device", seed: 1, kills: 50, batch: 100, malformed: 0.05},
-		{name: "kills, no repartition", key: "record", seed: 2, kills: 50, batch: 100, malformed: 0.05},
+		{name: "kills without repartition", key: "record", seed: 2, kills: 50, batch: 100, malformed: 0.05},
 		{name: "paused processes", key: "device", seed: 3, pauses: 8, batch: 100, malformed: 0.05},
 		{name: "joining and leaving", key: "device", seed: 4, leaves: 12, batch: 100, malformed: 0.05},
 		{name: "refused records", key: "device", seed: 5, refusals: 60, batch: 100, malformed: 0.05},

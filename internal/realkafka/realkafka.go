@@ -50,9 +50,16 @@ var jarsOnce sync.Mutex
 // ends. It fails the test when Java or the jars cannot be had: a lane that runs without its server proves nothing.
 func Start(t testing.TB, n int) *Cluster {
 	t.Helper()
-	c := &Cluster{t: t, dir: t.TempDir(), jars: fetchJars(t)}
+	// Not the test's own directory: its name may hold a comma, and Kafka takes that for a list.
+	dir, err := os.MkdirTemp("", "realkafka-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	c := &Cluster{t: t, dir: dir, jars: fetchJars(t)}
+	ports := freePorts(t, 2*n)
 	for i := range n {
-		c.nodes = append(c.nodes, &broker{id: i + 1, port: freePort(t), controller: freePort(t), dir: filepath.Join(c.dir, fmt.Sprint(i+1))})
+		c.nodes = append(c.nodes, &broker{id: i + 1, port: ports[2*i], controller: ports[2*i+1], dir: filepath.Join(c.dir, fmt.Sprint(i+1))})
 	}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id)
@@ -257,12 +264,17 @@ func fetchJars(t testing.TB) string {
 	return dir
 }
 
-func freePort(t testing.TB) int {
+// freePorts returns n different free ports of the loopback interface.
+func freePorts(t testing.TB, n int) []int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close() // After all: a closed one could be given again.
+		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return ports
 }

@@ -97,7 +97,24 @@ func (e *Engine) train(s *State, w *work, old *models) *models {
 	e.fitModels(m, x, s.entity, s.generation, 0)
 	e.fitAlert(m, s, w)
 	e.describe(m, s, w)
+	for i := s.fitTo; i < s.seen; i++ { // After a restart: what learners have learned since the fit.
+		m.learn(s.row(i, e.keep())[:s.plan.columns()], w)
+	}
 	return m
+}
+
+// learn lets the detectors that learn row by row take in a row.
+func (m *models) learn(row []float64, w *work) {
+	for k, d := range m.list {
+		learner, ok := d.(detectors.Learner)
+		if !ok || m.failed[k] != "" {
+			continue
+		}
+		w.scaled = sized(w.scaled, len(row))
+		if m.scaler.Transform(row, w.scaled) == nil {
+			_ = learner.Learn(w.scaled) // It refuses what Score refuses; the row was scored.
+		}
+	}
 }
 
 // trainingRows copies columns [from, to) of the rows of the last fit.
@@ -139,6 +156,9 @@ func (e *Engine) describe(m *models, s *State, w *work) {
 	m.rawMean, m.rawScale = sized(m.rawMean, raws), sized(m.rawScale, raws)
 	w.column, w.rest = sized(w.column, n), sized(w.rest, n)
 	for j := range c + raws {
+		if j < c && !s.plan.selected {
+			continue // Nothing is ever put at a column's median.
+		}
 		at := j
 		if j >= c {
 			at += s.plan.rawAt() - c

@@ -178,7 +178,7 @@ func (s *State) consistent(keep int, names []string) bool {
 	}
 	kept := min(s.seen, int64(keep))
 	return len(names) == len(s.plan.names) && s.seen >= 0 && s.generation >= 0 && int64(len(s.times)) == kept &&
-		s.fitFrom >= 0 && s.fitFrom <= s.fitTo && s.fitTo <= s.seen && (s.generation == 0 || s.fitTo > s.fitFrom && s.fitFrom >= s.seen-kept) &&
+		s.cut >= 0 && s.cut <= s.seen && s.fitFrom >= 0 && s.fitFrom <= s.fitTo && s.fitTo <= s.seen && (s.generation == 0 || s.fitTo > s.fitFrom && s.fitFrom >= s.seen-kept) &&
 		len(s.minute.features) == len(s.plan.names) && s.recent.count >= 0 && int64(len(s.recent.bits)) == (min(s.recent.count, recentFlags)+63)/64
 }
 

@@ -199,6 +199,9 @@ func (e *Engine) learn(s *State, ev *streams.Event, w *work) {
 		s.plan.alert.Learn(s.speeds, w.values, ev.Time)
 	}
 	copy(s.held, w.values)
+	if s.models != nil {
+		s.models.learn(w.row[:s.plan.columns()], w)
+	}
 	s.seen++
 	if ev.Time.After(s.lastEvent) {
 		s.lastEvent = ev.Time

@@ -159,15 +159,15 @@ func (c *Calibrator) Judge(raw []float64, rate float64) Decision {
 			d.Votes++
 		}
 		w := c.cfg.Weights[k] / c.total
-		above += w * max(0, (g-Cut)/(1-Cut))
-		below += w * min(g, justBelow)
+		above += float64(w * max(0, (g-Cut)/(1-Cut)))
+		below += float64(w * min(g, justBelow))
 		d.Severity += min(max(u, 0), mostSeverity) / float64(c.voters)
 	}
 	switch {
 	case c.cfg.Mean:
 		d.Score, d.Needed = grade(m, theta), 0
 	case d.Anomaly:
-		d.Score = min(Cut+(1-Cut)*above, 1)
+		d.Score = min(Cut+float64((1-Cut)*above), 1)
 	default:
 		d.Score = min(below, justBelow)
 	}
@@ -180,7 +180,7 @@ func (c *Calibrator) Judge(raw []float64, rate float64) Decision {
 // grade maps u to [0, 1]: at least 0.6 exactly when it exceeds the threshold.
 func grade(u, theta float64) float64 {
 	if u > theta {
-		return Cut + (1-Cut)*(1-theta/u)
+		return Cut + float64((1-Cut)*(1-theta/u))
 	}
 	return min(Cut*max(u, 0)/theta, justBelow)
 }

@@ -230,3 +230,30 @@ func TestDeadLetterOfARepartitionedRecord(t *testing.T) {
 		t.Errorf("got %+v", letter)
 	}
 }
+
+// TestChangedDefinitionStartsAnew swaps a detector of a stream: nothing is refused, and the detectors learn again.
+func TestChangedDefinitionStartsAnew(t *testing.T) {
+	t.Parallel()
+	d := sensors(streams.KeyRecord)
+	broker := kafkatest.Start(t)
+	c := sensorsConfig(t, d, broker.Brokers(), "", 30*time.Second)
+	ensure(t, d, broker.Brokers(), c.Sarama)
+	g := &traffic{random: rand.New(rand.NewPCG(1, 2)), entities: 1}
+	for _, detectors := range [][]streams.DetectorSpec{d.Detectors, {{Name: "hbos", Weight: 1}}} {
+		changed := *d
+		changed.Detectors = detectors
+		c.Definition = &changed
+		detector, all := groups(t, c)
+		stop := work(t, all...)
+		broker.Produce(g.records(60)...)
+		settle(t, broker.Client, d, kafkatest.Deadline)
+		scored, ok, err := detector.Score("sensor-0", []byte(`{"at":1700009999,"temperature":20,"vibration":5}`))
+		if err != nil || !ok || scored.Status.Seen != 60 || len(scored.Status.Detectors) != len(detectors) {
+			t.Errorf("got status %+v, %v, %v, want 60 events seen by %d detectors", scored.Status, ok, err, len(detectors))
+		}
+		stop()
+	}
+	if n := broker.Total(names.DeadLetters()); n != 0 {
+		t.Errorf("got %d dead letters", n)
+	}
+}

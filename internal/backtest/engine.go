@@ -16,19 +16,20 @@ type outcome struct {
 	anomaly    *streams.Anomaly // Nil unless the event is anomalous.
 	raw        []float64        // The voters' own scores, in configuration order.
 	why        *streams.Explanation
+	drift      bool // The regime changed with this event.
 }
 
 // detector judges the events of one entity, in order.
 type detector struct {
 	engine *processors.Engine
 	state  *processors.State
-	peek   bool // Explains every event.
 }
 
-// step judges an event by the ones before it, then learns it. The outcome holds until the next call.
-func (d *detector) step(e *streams.Event) (outcome, *streams.Reject) {
+// step judges an event by the ones before it, then learns it, and explains it even where it is no anomaly if asked to. The
+// outcome holds until the next call.
+func (d *detector) step(e *streams.Event, explain bool) (outcome, *streams.Reject) {
 	out := outcome{alertScore: math.NaN()}
-	if d.peek {
+	if explain {
 		seen, reject := d.engine.Peek(d.state, e)
 		if reject != nil {
 			return outcome{}, reject
@@ -41,7 +42,7 @@ func (d *detector) step(e *streams.Event) (outcome, *streams.Reject) {
 	if reject != nil || !r.Scored {
 		return outcome{}, reject
 	}
-	out.scored, out.score, out.severity, out.anomaly, out.raw = true, r.Score, r.Severity, r.Anomaly, r.Raw
+	out.scored, out.score, out.severity, out.anomaly, out.raw, out.drift = true, r.Score, r.Severity, r.Anomaly, r.Raw, r.Drift
 	if r.Flag {
 		out.alertScore, out.why = r.AlertScore, r.Why
 	}

@@ -79,7 +79,7 @@ func writeReport(path string, r *Result) (err error) {
 
 // summaryTable has a row per source and setup, and one per setup for all.
 func summaryTable(r *Result) reportTable {
-	t := reportTable{Head: []string{"source", "rows", "refused", "entities", "scored", "anomalies", "realised rate", "requested", "events/s"}}
+	t := reportTable{Head: []string{"source", "rows", "refused", "entities", "scored", "anomalies", "regimes", "realised rate", "requested", "events/s"}}
 	for _, run := range r.Runs {
 		list := run.Sources
 		if len(list) > 1 {
@@ -90,7 +90,7 @@ func summaryTable(r *Result) reportTable {
 			if len(r.Runs) > 1 {
 				name = run.Label + ": " + name
 			}
-			t.Rows = append(t.Rows, []string{name, whole(s.Rows), whole(s.Rejected), whole(int64(s.Entities)), whole(s.Scored), whole(s.Anomalies),
+			t.Rows = append(t.Rows, []string{name, whole(s.Rows), whole(s.Rejected), whole(int64(s.Entities)), whole(s.Scored), whole(s.Anomalies), whole(s.Regimes),
 				percent(s.Realised), percent(evaluate.Figure(s.Requested)), whole(int64(s.PerSecond))})
 		}
 	}

@@ -38,7 +38,7 @@ type Options struct {
 	Workers   int            // Sources at once; the number of processors by default.
 	MaxRecord int            // Largest event in bytes; 0 for no limit.
 	Scores    string         // Folder for the score files; "" for none. With several setups each has a folder of its label in it.
-	Explain   bool           // Contributions and alert score of every scored event, not of anomalies only: about twice the work.
+	Explain   bool           // Contributions and alert score of every scored event, not of anomalies and labelled rows only: about twice the work.
 	RankBy    string         // What ranking measures go by: RankByScore (the default), RankBySeverity, RankByAlert (which needs Explain), or a detector's name.
 	Labels    string         // Folder with label files; "" for none. A meta.json there or one above says which rows are judged.
 	Report    string         // File for the report in HTML; "" for none.
@@ -110,6 +110,7 @@ type SourceResult struct {
 	Entities  int                    `json:"entities"`
 	Scored    int64                  `json:"scored"`
 	Anomalies int64                  `json:"anomalies"`
+	Regimes   int64                  `json:"regime_changes"`
 	Requested float64                `json:"requested_rate"`
 	Realised  evaluate.Figure        `json:"realised_rate"` // Anomalies over scored events.
 	Seconds   float64                `json:"seconds"`
@@ -187,11 +188,15 @@ func (r *runner) source(ctx context.Context, setup, source int) (*SourceResult, 
 		return nil, err
 	}
 	t := &table{notes: map[int]*streams.Anomaly{}, voters: r.options.Setups[setup].voters(), raw: make([][]float64, len(d.Detectors))}
-	entities, err := r.score(ctx, setup*len(r.options.Sources)+source, &d, in, engine, t)
+	explain := r.explained(r.options.Sources[source].Name)
+	entities, err := r.score(ctx, setup*len(r.options.Sources)+source, &d, in, engine, t, explain)
 	if err != nil {
 		return nil, err
 	}
-	out := &SourceResult{Name: r.options.Sources[source].Name, Rows: int64(t.rows()), Rejected: int64(t.refused), Rejects: t.rejects, Entities: entities, Requested: d.Rate, table: t}
+	out := &SourceResult{
+		Name: r.options.Sources[source].Name, Rows: int64(t.rows()), Rejected: int64(t.refused), Rejects: t.rejects,
+		Entities: entities, Regimes: t.regimes, Requested: d.Rate, table: t,
+	}
 	for row, v := range t.score {
 		if v == v {
 			out.Scored++
@@ -228,7 +233,7 @@ func (s *SourceResult) finish(seconds float64) {
 const reportEvery = 2000
 
 // score runs the events of a source through the detectors of their entities and returns how many there were.
-func (r *runner) score(ctx context.Context, slot int, d *streams.Definition, in Input, engine *processors.Engine, t *table) (int, error) {
+func (r *runner) score(ctx context.Context, slot int, d *streams.Definition, in Input, engine *processors.Engine, t *table, explain func(row int) bool) (int, error) {
 	decoder := streams.NewDecoder(d, r.options.MaxRecord)
 	detectors := map[string]*detector{}
 	for n := 0; ; n++ {
@@ -254,17 +259,26 @@ func (r *runner) score(ctx context.Context, slot int, d *streams.Definition, in 
 		if reject == nil {
 			own, ok := detectors[event.Entity]
 			if !ok {
-				own = &detector{engine, engine.NewState(event.Entity), r.options.Explain}
+				own = &detector{engine, engine.NewState(event.Entity)}
 				detectors[event.Entity] = own
 			}
 			var o outcome
-			if o, reject = own.step(&event); reject == nil {
+			if o, reject = own.step(&event, explain(row)); reject == nil {
 				t.record(row, &event, o)
 			}
 		}
 		if reject != nil {
 			t.refuse(row, reject)
 		}
+	}
+}
+
+// explained tells which rows of a source are explained whether they are anomalies or not: all where that is asked for, else the
+// labelled ones, whose contributions the measurement compares with the labels.
+func (r *runner) explained(source string) func(row int) bool {
+	segments := r.labels.segments(source)
+	return func(row int) bool {
+		return r.options.Explain || slices.ContainsFunc(segments, func(s evaluate.Segment) bool { return len(s.Metrics) > 0 && s.Start <= row && row <= s.End })
 	}
 }
 
@@ -295,6 +309,7 @@ func (r *runner) sum(run *RunResult) {
 		total.Entities += s.Entities
 		total.Scored += s.Scored
 		total.Anomalies += s.Anomalies
+		total.Regimes += s.Regimes
 		seconds += s.Seconds
 		stream := r.labels.stream(s.Name, s.table, r.options.RankBy)
 		if stream == nil {

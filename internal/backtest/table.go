@@ -33,6 +33,7 @@ type table struct {
 	notes    map[int]*streams.Anomaly
 	rejects  []Rejected
 	refused  int
+	regimes  int64 // Changes of regime.
 }
 
 // Rejected is a row that is no event of the stream.
@@ -103,6 +104,9 @@ func (t *table) record(row int, e *streams.Event, o outcome) {
 	}
 	if !o.scored {
 		return
+	}
+	if o.drift {
+		t.regimes++
 	}
 	t.score[row], t.severity[row], t.alert[row] = o.score, o.severity, o.alertScore
 	for i, v := range o.raw {

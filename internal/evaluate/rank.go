@@ -6,6 +6,13 @@ import (
 	"sort"
 )
 
+// Ranking returns the area under the ROC curve and the average precision of a valid stream's judged rows, NaN unless there
+// are rows of both kinds: the two figures of Measure that are cheap to have for many rankings.
+func Ranking(s *Stream) (roc, ap Figure) {
+	a, b := rocAP(s.labels()[s.From:], ranked(s.Rank[s.From:]))
+	return Figure(a), Figure(b)
+}
+
 // descending returns the rows by falling score; ties stay in row order.
 func descending(score []float64) []int {
 	order := make([]int, len(score))

@@ -22,14 +22,15 @@ func Spread(runs []Measurements) (mean, deviation Measurements) {
 				known = append(known, f)
 			}
 		}
-		m, d := spread(known)
+		m, d := SpreadOf(known)
 		reflect.ValueOf(&mean).Elem().Field(i).SetFloat(float64(m))
 		reflect.ValueOf(&deviation).Elem().Field(i).SetFloat(float64(d))
 	}
 	return mean, deviation
 }
 
-func spread(x []Figure) (mean, deviation Figure) {
+// SpreadOf returns the mean and the standard deviation (of a sample; NaN for one) of figures.
+func SpreadOf(x []Figure) (mean, deviation Figure) {
 	if len(x) == 0 {
 		return nan, nan
 	}

@@ -2,8 +2,10 @@ package checkpoint
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -236,7 +238,7 @@ func (t Topics) retry(ctx context.Context, what string, f func(sarama.ClusterAdm
 		}
 		if time.Since(said) > 10*time.Second {
 			said = time.Now()
-			t.Log.Warn("Kafka cannot do this yet, trying again", "doing", what, "brokers", strings.Join(t.Brokers, ","), "error", t.cause(err))
+			t.Log.Warn("Kafka cannot do this yet, trying again", "doing", what, "brokers", strings.Join(t.Brokers, ","), "error", cause(err))
 		}
 		if wait(ctx, delay) != nil {
 			return fmt.Errorf("%s on %s: %w (last: %w)", what, strings.Join(t.Brokers, ","), ctx.Err(), err)
@@ -255,15 +257,21 @@ func (t Topics) once(f func(sarama.ClusterAdmin) error) error {
 	return f(admin)
 }
 
-// cause is the reason behind sarama's "client has run out of available brokers".
-func (t Topics) cause(err error) string {
-	return strings.TrimPrefix(err.Error(), sarama.ErrOutOfBrokers.Error()+": ")
+// cause is the reason behind sarama's "client has run out of available brokers". A connection that is closed without a word
+// is what a listener does that expects TLS or SASL and meets neither, or the other way round.
+func cause(err error) string {
+	text := strings.TrimPrefix(err.Error(), sarama.ErrOutOfBrokers.Error()+": ")
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		text += ": the broker closed the connection at once; do kafka.tls and kafka.sasl fit this port?"
+	}
+	return text
 }
 
 // transient reports whether an error of a client may go away by waiting.
 func transient(err error) bool {
 	var topic *TopicError
-	if errors.As(err, &topic) || errors.Is(err, ErrGroupActive) {
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &topic) || errors.As(err, &certificate) || errors.Is(err, ErrGroupActive) {
 		return false
 	}
 	for _, final := range []error{

@@ -22,7 +22,7 @@ import (
 var names = streams.Topics{Prefix: "t-"}
 
 // maxRecord is the largest value the groups accept here.
-const maxRecord = 128 << 10
+const maxRecord = 32 << 10
 
 // sensors returns the definition of a small stream whose detectors are ready soon and fitted often.
 func sensors(key string) *streams.Definition {

@@ -40,10 +40,9 @@ func (s *site) openStore(ctx context.Context) (*store, error) {
 	return &store{opened}, err
 }
 
-// maintain closes the database when the context ends.
+// maintain drops old rows, and closes the database when the context ends.
 func (s *store) maintain(ctx context.Context) error {
-	<-ctx.Done()
-	return s.Close()
+	return errors.Join(s.Maintain(ctx), s.Close())
 }
 
 // addSink adds the consumer that fills the store.

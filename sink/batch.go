@@ -1,7 +1,10 @@
 package sink
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"anomalystream/streams"
@@ -13,6 +16,7 @@ type Batch struct {
 	Rollups   []streams.Rollup
 	Detectors []streams.DetectorStatus
 	Letters   []streams.DeadLetter
+	Progress  []Progress
 }
 
 // Emitted is an anomaly and when its record was written.
@@ -21,17 +25,63 @@ type Emitted struct {
 	At time.Time
 }
 
+// Progress says how far a partition of a topic is stored once the batch is.
+type Progress struct {
+	Topic     string
+	Partition int32
+	Next      int64 // Offset of the first record that is not stored.
+	HighWater int64 // Offset after the last record of the partition, as known when the batch was read.
+}
+
 // Len is the number of rows.
 func (b *Batch) Len() int {
-	return len(b.Anomalies) + len(b.Rollups) + len(b.Detectors) + len(b.Letters)
+	return len(b.Anomalies) + len(b.Rollups) + len(b.Detectors) + len(b.Letters) + len(b.Progress)
 }
 
 // Written counts what a write did.
 type Written struct {
-	Anomalies int // New rows; the others were there.
+	Anomalies int // New rows; the others were there, or a person has deleted them.
 	Rollups   int
 	Detectors int
 	Letters   int
+}
+
+// tidy returns the batch as the statements need it: the last row of each key, because an upsert may touch a row once, and in the
+// order of the keys, because writers that lock rows in the same order cannot wait for each other. Anomalies are not upserted and
+// keep the order of their topic, which is the same for everyone too.
+func (b *Batch) tidy() *Batch {
+	return &Batch{
+		Anomalies: b.Anomalies,
+		Rollups: latest(b.Rollups, func(a, b *streams.Rollup) int {
+			return cmp.Or(strings.Compare(a.Stream, b.Stream), strings.Compare(a.Entity, b.Entity), cmp.Compare(a.Minute.UnixMicro(), b.Minute.UnixMicro()))
+		}),
+		Detectors: latest(b.Detectors, func(a, b *streams.DetectorStatus) int {
+			return cmp.Or(strings.Compare(a.Stream, b.Stream), strings.Compare(a.Entity, b.Entity))
+		}),
+		Letters: latest(b.Letters, func(a, b *streams.DeadLetter) int {
+			return cmp.Or(strings.Compare(a.Source.Topic, b.Source.Topic), cmp.Compare(a.Source.Partition, b.Source.Partition),
+				cmp.Compare(a.Source.Offset, b.Source.Offset), strings.Compare(a.Stage, b.Stage))
+		}),
+		Progress: latest(b.Progress, func(a, b *Progress) int {
+			return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+		}),
+	}
+}
+
+// latest sorts rows by their keys and keeps the last one given of each.
+func latest[T any](rows []T, compare func(a, b *T) int) []T {
+	sorted := make([]*T, len(rows))
+	for i := range rows {
+		sorted[i] = &rows[i]
+	}
+	slices.SortStableFunc(sorted, func(a, b *T) int { return compare(a, b) })
+	out := make([]T, 0, len(rows))
+	for i, row := range sorted {
+		if i+1 == len(sorted) || compare(row, sorted[i+1]) != 0 {
+			out = append(out, *row)
+		}
+	}
+	return out
 }
 
 // text encodes what a column holds as JSON. The values come from JSON, so they can be encoded.

@@ -5,14 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"anomalystream/streams"
 )
@@ -45,7 +42,7 @@ func conformance(t *testing.T, fresh func(*testing.T) *Store) {
 	for name, test := range map[string]func(*testing.T, *Store){
 		"round trip": testRoundTrip, "idempotent": testIdempotent, "pages": testPages, "filters": testFilters, "since": testSince,
 		"delete": testDelete, "stats": testStats, "rollups": testRollups, "hostile": testHostile, "times": testTimes, "large": testLarge,
-		"retention": testRetention, "detectors": testDetectors,
+		"retention": testRetention, "detectors": testDetectors, "exact": testExact, "totals": testTotals, "progress": testProgress,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -222,6 +219,7 @@ func testSince(t *testing.T, s *Store) {
 		write(t, s, Batch{Anomalies: samples(50)[i*10 : i*10+10]})
 	}
 	var got []string
+	stored := map[string]time.Time{}
 	for at, id := before, ""; ; {
 		rows, err := s.Since(ctx, at, id, 7)
 		if err != nil {
@@ -230,6 +228,7 @@ func testSince(t *testing.T, s *Store) {
 		for _, a := range rows {
 			got = append(got, a.ID)
 			at, id = a.CreatedAt, a.ID
+			stored[a.ID] = at
 		}
 		if len(rows) < 7 {
 			break
@@ -242,160 +241,9 @@ func testSince(t *testing.T, s *Store) {
 	if len(got) != 50 || len(seen) != 50 {
 		t.Errorf("%d rows, %d different, want 50", len(got), len(seen))
 	}
-}
-
-func testDelete(t *testing.T, s *Store) {
-	ctx := context.Background()
-	write(t, s, Batch{Anomalies: samples(3)})
-	id := sample(1).ID
-	if err := s.Delete(ctx, id, "alice"); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Delete(ctx, id, "bob"); !errors.Is(err, streams.ErrNotFound) {
-		t.Errorf("deleting twice: got %v", err)
-	}
-	if err := s.Record(ctx, streams.Audit{Who: "carol", Action: "stream.rate", Object: "transactions", Detail: "0.01 to 0.02"}); err != nil {
-		t.Fatal(err)
-	}
-	got, err := s.Audits(ctx, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []streams.Audit{
-		{Who: "carol", Action: "stream.rate", Object: "transactions", Detail: "0.01 to 0.02"},
-		{Who: "alice", Action: "anomaly.delete", Object: id, Detail: "transactions/entity-1"},
-	}
-	if diff := gocmp.Diff(want, got, cmpopts.IgnoreFields(streams.Audit{}, "At")); diff != "" {
-		t.Errorf("audit (-want +got):\n%s", diff)
-	}
-	// The record may come again, from a replay of the topic: what a person deleted stays recognisable in the audit only.
-	if p := page(t, s, streams.AnomalyQuery{Limit: 10}); len(p.Items) != 2 {
-		t.Errorf("%d rows are left, want 2", len(p.Items))
-	}
-}
-
-func testStats(t *testing.T, s *Store) {
-	all := samples(90)
-	write(t, s, Batch{Anomalies: all})
-	got, err := s.Stats(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(got) != 3 {
-		t.Fatalf("%d streams, want 3", len(got))
-	}
-	for _, st := range got {
-		var n int64
-		var sum, top float64
-		var last streams.Anomaly
-		for i := range all {
-			if a := all[i].Anomaly; a.Stream == st.Stream {
-				n++
-				sum, top, last = sum+a.Score, max(top, a.Score), a
-			}
-		}
-		if st.Anomalies != n || math.Abs(st.MeanScore-sum/float64(n)) > 1e-12 || st.MaxScore != top || st.LastAnomaly == nil || st.LastAnomaly.ID != last.ID {
-			t.Errorf("stats: %+v", st)
+	for i := 1; i < 50; i++ { // In the order in which they were written, inside a batch too.
+		if a, b := sample(i-1).ID, sample(i).ID; stored[b].Before(stored[a]) {
+			t.Errorf("%s was stored at %s, before %s at %s", b, stored[b], a, stored[a])
 		}
 	}
-}
-
-func rollup(entity string, minute int, events int64) streams.Rollup {
-	p := 0.42
-	return streams.Rollup{
-		Stream: "server_metrics", Entity: entity, Minute: epoch.Add(time.Duration(minute) * time.Minute), Events: events, Scored: events,
-		ScoreP50: &p, ScoreP95: &p, ScoreP99: &p, ScoreMax: &p, Requested: 0.01, Realised: 0.02, Features: []streams.FeatureRollup{{Name: "cpu_percent", Min: 1, Mean: 2, Max: 3}},
-	}
-}
-
-func testRollups(t *testing.T, s *Store) {
-	ctx := context.Background()
-	write(t, s, Batch{Rollups: []streams.Rollup{rollup("a", 0, 5), rollup("a", 1, 3), rollup("b", 0, 9), rollup("a", 0, 7)}})
-	write(t, s, Batch{Rollups: []streams.Rollup{rollup("a", 1, 8), rollup("a", 0, 2)}}) // The second is an older record, read again.
-	got, err := s.Rollups(ctx, streams.RollupQuery{Stream: "server_metrics", Entities: true, Limit: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := gocmp.Diff([]streams.Rollup{rollup("a", 0, 7), rollup("b", 0, 9), rollup("a", 1, 8)}, got); diff != "" {
-		t.Errorf("rollups (-want +got):\n%s", diff)
-	}
-	got, err = s.Rollups(ctx, streams.RollupQuery{Stream: "server_metrics", Entity: "a", From: epoch.Add(time.Minute), Limit: 1})
-	if err != nil || len(got) != 1 || got[0].Events != 8 {
-		t.Errorf("newest of a: %+v, %v", got, err)
-	}
-}
-
-func testDetectors(t *testing.T, s *Store) {
-	at := epoch
-	status := func(seen int64, when time.Time) streams.DetectorStatus {
-		return streams.DetectorStatus{Stream: "s", Entity: "e", Phase: streams.PhaseReady, Seen: seen, LastEvent: at, CheckpointAt: when}
-	}
-	write(t, s, Batch{Detectors: []streams.DetectorStatus{status(1, at), status(2, at.Add(time.Second))}})
-	write(t, s, Batch{Detectors: []streams.DetectorStatus{status(1, at)}})
-	var seen int64
-	if err := s.db.QueryRow("SELECT seen FROM detectors WHERE stream = 's'").Scan(&seen); err != nil || seen != 2 {
-		t.Errorf("seen is %d, want 2 (%v)", seen, err)
-	}
-	write(t, s, Batch{Letters: []streams.DeadLetter{{Stream: "s", Source: streams.Position{Topic: "s", Offset: 3}, Code: streams.CodeNotJSON, Reason: "no JSON"}, {Stream: "s", Source: streams.Position{Topic: "s", Offset: 3}, Code: streams.CodeNotJSON}}})
-	if err := s.db.QueryRow("SELECT count(*) FROM dead_letters").Scan(&seen); err != nil || seen != 1 {
-		t.Errorf("%d dead letters, want 1 (%v)", seen, err)
-	}
-}
-
-func testHostile(t *testing.T, s *Store) {
-	names := []string{`'; DROP TABLE anomalies; --`, `"quoted"`, `a\b`, "emoji \U0001f600", "\u202eright to left", strings.Repeat("x", 255), "tab\tnewline\n", "%_*?"}
-	for i, name := range names {
-		a := sample(i)
-		a.Stream, a.Entity, a.ID = name, name, a.Source.AnomalyID(name)
-		a.Why.Sentence = name
-		write(t, s, Batch{Anomalies: []Emitted{a}})
-		p := page(t, s, streams.AnomalyQuery{Stream: name, Entity: name, Limit: 5})
-		if len(p.Items) != 1 || p.Items[0].Entity != name || p.Items[0].Why.Sentence != name {
-			t.Errorf("name %q: %+v", name, p.Items)
-		}
-	}
-}
-
-func testTimes(t *testing.T, s *Store) {
-	for i, at := range []time.Time{time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1969, 12, 31, 23, 59, 59, 999999000, time.UTC), time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)} {
-		a := sample(i)
-		a.Timestamp = at
-		write(t, s, Batch{Anomalies: []Emitted{a}})
-		got, err := s.Anomaly(context.Background(), a.ID)
-		if err != nil || !got.Timestamp.Equal(at) {
-			t.Errorf("time %s: got %s, %v", at, got.Timestamp, err)
-		}
-	}
-	if p := page(t, s, streams.AnomalyQuery{Sort: streams.SortOldest, Limit: 2}); len(p.Items) != 2 || p.Items[0].Timestamp.Year() != 1 {
-		t.Errorf("oldest first: %+v", p.Items)
-	}
-}
-
-func testLarge(t *testing.T, s *Store) {
-	a := sample(1)
-	a.Features = map[string]float64{}
-	for i := range 30000 {
-		a.Features[fmt.Sprintf("feature with a long name, number %d", i)] = float64(i) / 7
-	}
-	write(t, s, Batch{Anomalies: []Emitted{a}})
-	got, err := s.Anomaly(context.Background(), a.ID)
-	if err != nil || len(got.Features) != 30000 {
-		t.Errorf("%d features, %v", len(got.Features), err)
-	}
-}
-
-func testRetention(t *testing.T, s *Store) {
-	s.cfg.Retention = 30 * 24 * time.Hour
-	now := epoch.Add(200 * 24 * time.Hour)
-	old, fresh := sample(1), sample(2)
-	fresh.Timestamp = now
-	write(t, s, Batch{Anomalies: []Emitted{old, fresh}, Rollups: []streams.Rollup{rollup("a", 0, 1)}})
-	n, err := s.Retain(context.Background(), now)
-	if err != nil || n < 2 {
-		t.Fatalf("dropped %d, %v", n, err)
-	}
-	if p := page(t, s, streams.AnomalyQuery{Limit: 5}); len(p.Items) != 1 || p.Items[0].ID != fresh.ID {
-		t.Errorf("left: %+v", p.Items)
-	}
-	write(t, s, Batch{Anomalies: []Emitted{old}}) // The place of what was dropped can be filled again.
 }

@@ -21,11 +21,18 @@ type ConsumerConfig struct {
 	Group      string
 	Topics     streams.Topics
 	Store      *Store
-	BatchSize  int           // Rows of one write at most; default 1000.
+	BatchSize  int           // Records of one write at most; default 1000.
 	BatchWait  time.Duration // A smaller batch is written after this; default 200 ms.
 	Log        *slog.Logger  // Default discards.
 	Registerer prometheus.Registerer
 }
+
+// Bounds on what is held per partition, whatever the size of records: with a large record each, a batch of many would not fit
+// into a statement, and sarama's buffers would hold a gigabyte while the store is away.
+const (
+	batchBytes    = 8 << 20
+	bufferRecords = 16
+)
 
 // WithDefaults returns the configuration with every unset field filled.
 func (c ConsumerConfig) WithDefaults() ConsumerConfig {
@@ -45,6 +52,9 @@ func (c ConsumerConfig) WithDefaults() ConsumerConfig {
 func (c ConsumerConfig) Validate() error {
 	if len(c.Brokers) == 0 || c.Sarama == nil || c.Store == nil || c.Group == "" {
 		return errors.New("configuring the sink: brokers, client configuration, group and store are required")
+	}
+	if c.BatchSize < 1 || c.BatchWait < 0 {
+		return fmt.Errorf("configuring the sink: expected a batch of 1 record or more and a wait of 0 or more, found %d and %s", c.BatchSize, c.BatchWait)
 	}
 	return nil
 }
@@ -99,20 +109,29 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}
 }
 
-func (c *Consumer) session(ctx context.Context) error {
+// client is the configuration of the group and of the producer of dead letters.
+func (c *Consumer) client() *sarama.Config {
 	config := *c.cfg.Sarama
+	config.ChannelBufferSize = bufferRecords
 	config.Consumer.Offsets.AutoCommit.Enable = false
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	config.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyRange()}
 	if config.Consumer.Group.InstanceId != "" {
 		config.Consumer.Group.InstanceId += "-sink"
 	}
-	group, err := sarama.NewConsumerGroup(c.cfg.Brokers, c.cfg.Group, &config)
+	config.Producer.Return.Successes, config.Producer.Return.Errors = true, true
+	config.Producer.Retry.Max = 3 // Whoever writes tries again as long as the session lasts: the producer does not know when it ends.
+	return &config
+}
+
+func (c *Consumer) session(ctx context.Context) error {
+	config := c.client()
+	group, err := sarama.NewConsumerGroup(c.cfg.Brokers, c.cfg.Group, config)
 	if err != nil {
 		return fmt.Errorf("connecting to %v: %w", c.cfg.Brokers, err)
 	}
 	defer group.Close()
-	producer, err := sarama.NewSyncProducer(c.cfg.Brokers, &config)
+	producer, err := sarama.NewSyncProducer(c.cfg.Brokers, config)
 	if err != nil {
 		return fmt.Errorf("connecting to %v: %w", c.cfg.Brokers, err)
 	}
@@ -124,7 +143,7 @@ func (c *Consumer) session(ctx context.Context) error {
 	}()
 	topics := []string{c.cfg.Topics.Anomalies(), c.cfg.Topics.Rollups(), c.cfg.Topics.Detectors(), c.cfg.Topics.DeadLetters()}
 	for ctx.Err() == nil {
-		if err := group.Consume(ctx, topics, &handler{Consumer: c, producer: producer}); err != nil {
+		if err := group.Consume(ctx, topics, &handler{Consumer: c, producer: producer, largest: config.Producer.MaxMessageBytes}); err != nil {
 			return fmt.Errorf("consuming as group %s: %w", c.cfg.Group, err)
 		}
 	}
@@ -135,48 +154,40 @@ func (c *Consumer) session(ctx context.Context) error {
 type handler struct {
 	*Consumer
 	producer sarama.SyncProducer
+	largest  int // Bytes of a record that the producer takes.
 }
 
 func (h *handler) Setup(sarama.ConsumerGroupSession) error   { h.reading.Store(true); return nil }
 func (h *handler) Cleanup(sarama.ConsumerGroupSession) error { h.reading.Store(false); return nil }
 
 // ConsumeClaim gathers the messages of one partition into batches. While a batch waits for the store nothing more is read, so
-// Kafka holds what comes meanwhile.
+// Kafka holds what comes meanwhile. When the session ends, what is not committed is left to the next owner of the partition.
 func (h *handler) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
-	p := &pile{handler: h, topic: claim.Topic()}
+	p := &pile{handler: h, claim: claim}
 	timer := time.NewTimer(h.cfg.BatchWait)
 	timer.Stop()
-	flush := func() error {
-		timer.Stop()
-		if len(p.messages) == 0 {
-			return nil
-		}
-		if err := p.write(session.Context()); err != nil {
-			return err
-		}
-		session.MarkMessage(p.messages[len(p.messages)-1], "")
-		session.Commit()
-		p.messages = p.messages[:0]
-		return nil
-	}
 	for {
 		select {
 		case m, ok := <-claim.Messages():
 			if !ok {
-				return flush()
+				return nil
 			}
 			if len(p.messages) == 0 {
 				timer.Reset(h.cfg.BatchWait)
 			}
-			if p.messages = append(p.messages, m); len(p.messages) < h.cfg.BatchSize {
+			if p.add(m); !p.full() {
 				continue
 			}
 		case <-timer.C:
 		case <-session.Context().Done():
 			return nil
 		}
-		if err := flush(); err != nil {
-			return nil // The session ended: what is not committed is read again.
+		timer.Stop()
+		if err := p.write(session.Context()); err != nil {
+			return nil
 		}
+		session.MarkMessage(p.messages[len(p.messages)-1], "")
+		session.Commit()
+		p.clear()
 	}
 }

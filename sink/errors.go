@@ -3,9 +3,10 @@ package sink
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // ErrSchemaTooNew is returned by Open for a store that a newer binary has migrated: this one must not write to it.
@@ -17,20 +18,31 @@ type RefusedError struct{ Reason string }
 // Error returns the database's reason.
 func (e *RefusedError) Error() string { return "the store refused it: " + e.Reason }
 
-// classify tells what will never succeed, as a *RefusedError, from trouble that passes.
+// classify tells what will never succeed, as a *RefusedError, from trouble that passes: no connection, a full disk, a server
+// that shuts down or only reads, a lock, a timeout.
 func classify(what string, err error) error {
 	if err == nil {
 		return nil
 	}
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		// Classes 22 and 23: the data themselves; 54: beyond a limit of the program, such as an index row that is too large.
-		if strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23") || strings.HasPrefix(pg.Code, "54") {
+	if errors.As(err, &pg) && len(pg.Code) == 5 {
+		switch pg.Code[:2] {
+		case "21", "22", "23", "54": // Two rows for one key, bad data, a broken constraint, beyond a limit of the program.
 			return fmt.Errorf("%s: %w", what, &RefusedError{pg.Message + " (" + pg.Code + ")"})
 		}
 	}
-	if strings.Contains(err.Error(), "constraint failed") || strings.Contains(err.Error(), "string or blob too big") {
-		return fmt.Errorf("%s: %w", what, &RefusedError{err.Error()})
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		switch lite.Code() & 0xff {
+		case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH:
+			return fmt.Errorf("%s: %w", what, &RefusedError{lite.Error()})
+		}
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// refusedAs reports whether Postgres refused a statement with this code.
+func refusedAs(err error, code string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == code
 }

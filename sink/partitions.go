@@ -6,124 +6,113 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"anomalystream/streams"
 )
 
 // week is the span of a partition; weeks begin on Monday, UTC.
 const week = 7 * 24 * time.Hour
 
-// partitions remembers which partitions exist.
+// maxPartitions bounds the partitions of a table. Every query looks at all that its time range does not exclude, so records with
+// wild event times must not make one for each week of a century: beyond the bound rows go to the default partition.
+const maxPartitions = 520
+
+// lockWait bounds how long a change of the schema waits for the queries before it, because the ones after it wait as long.
+const lockWait = "2s"
+
+// partitions remembers which weeks of a table need no attention: they have a partition, or are left to the default one.
 type partitions struct {
 	mu    sync.Mutex
-	known map[string]bool
+	known map[partition]bool
 }
 
-// weekOf returns the week a time lies in, and false for times that go to the default partition.
-func weekOf(t time.Time) (start time.Time, ok bool) {
+// partition is one week of a table.
+type partition struct {
+	table string
+	start int64 // Unix seconds.
+}
+
+func (p partition) name() string { return p.table + "_" + p.at().Format("20060102") }
+
+func (p partition) at() time.Time { return time.Unix(p.start, 0).UTC() }
+
+// monday is the start of a week.
+var monday = time.Date(1970, 1, 5, 0, 0, 0, 0, time.UTC).Unix()
+
+// partitionOf returns the partition of a time, and false for times that go to the default partition.
+func partitionOf(table string, t time.Time) (partition, bool) {
 	if t.Before(streams.MinTime) || !t.Before(streams.MaxTime) {
-		return time.Time{}, false
+		return partition{}, false
 	}
-	monday := time.Date(1970, 1, 5, 0, 0, 0, 0, time.UTC)
-	return monday.Add(t.Sub(monday) / week * week), true
+	span := int64(week / time.Second)
+	return partition{table, monday + (t.Unix()-monday)/span*span}, true
 }
 
-func partitionName(table string, start time.Time) string {
-	return table + "_" + start.Format("20060102")
-}
-
-// ensurePartitions creates what a batch needs and is not there.
+// ensurePartitions makes what a batch needs and is not there.
 func (s *Store) ensurePartitions(ctx context.Context, b *Batch) error {
-	for i := range b.Anomalies {
-		if err := s.ensurePartition(ctx, "anomalies", b.Anomalies[i].Timestamp); err != nil {
-			return err
-		}
-	}
-	for i := range b.Rollups {
-		if err := s.ensurePartition(ctx, "rollups", b.Rollups[i].Minute); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Store) ensurePartition(ctx context.Context, table string, at time.Time) error {
-	start, ok := weekOf(at)
-	if !ok {
-		return nil
-	}
-	name := partitionName(table, start)
 	s.made.mu.Lock()
 	defer s.made.mu.Unlock()
-	if s.made.known[name] {
-		return nil
+	missing := map[partition]bool{}
+	note := func(table string, t time.Time) {
+		if p, ok := partitionOf(table, t); ok && !s.made.known[p] {
+			missing[p] = true
+		}
 	}
-	// Two sinks may be here at once: the second waits for the first and finds the partition.
-	statement := fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s PARTITION OF %s FOR VALUES FROM ('%s') TO ('%s')`,
-		name, table, start.Format(time.RFC3339), start.Add(week).Format(time.RFC3339))
-	_, err := s.pool.Exec(ctx, `DO $do$ BEGIN PERFORM pg_advisory_xact_lock(7160241); `+statement+`; END $do$`)
-	if err != nil {
-		return classify("making the partition "+name, err)
+	for i := range b.Anomalies {
+		note("anomalies", b.Anomalies[i].Timestamp)
 	}
-	if s.made.known == nil {
-		s.made.known = map[string]bool{}
+	for i := range b.Rollups {
+		note("rollups", b.Rollups[i].Minute)
 	}
-	s.made.known[name] = true
+	for p := range missing {
+		if err := s.makePartition(ctx, p); err != nil {
+			return err
+		}
+		if s.made.known == nil {
+			s.made.known = map[partition]bool{}
+		}
+		s.made.known[p] = true
+	}
 	return nil
 }
 
-// Retain drops what is older than the retention: whole partitions in Postgres, rows in SQLite. It returns how many of them.
-func (s *Store) Retain(ctx context.Context, now time.Time) (int64, error) {
-	if s.cfg.Retention == 0 {
-		return 0, nil
+// makePartition makes a partition unless it is there, or there are too many. Of several sinks that are here at once the second
+// waits for the first.
+func (s *Store) makePartition(ctx context.Context, p partition) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := lockSchema(ctx, tx); err != nil {
+			return err
+		}
+		var there bool
+		var n int
+		err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL, (SELECT count(*) FROM pg_inherits WHERE inhparent = $2::text::regclass)`, p.name(), p.table).Scan(&there, &n)
+		if err != nil || there {
+			return err
+		}
+		if n > maxPartitions {
+			s.cfg.Log.Warn("too many partitions: rows go to the default one", "partition", p.name(), "partitions", n)
+			return nil
+		}
+		_, err = tx.Exec(ctx, fmt.Sprintf(`CREATE TABLE %s PARTITION OF %s FOR VALUES FROM ('%s') TO ('%s')`,
+			p.name(), p.table, p.at().Format(time.RFC3339), p.at().Add(week).Format(time.RFC3339)))
+		return err
+	})
+	if refusedAs(err, "23514") {
+		s.cfg.Log.Warn("the default partition has rows of this week: it keeps them", "partition", p.name())
+		return nil
 	}
-	oldest := now.Add(-s.cfg.Retention)
-	if s.pool == nil {
-		return s.deleteBefore(ctx, oldest)
+	if err != nil {
+		return fmt.Errorf("making the partition %s: %w", p.name(), err)
 	}
-	var dropped int64
-	for _, table := range []string{"anomalies", "rollups"} {
-		rows, err := s.db.QueryContext(ctx, `SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1::regclass`, table)
-		if err != nil {
-			return dropped, classify("listing the partitions of "+table, err)
-		}
-		var names []string
-		for rows.Next() {
-			var name string
-			if err := rows.Scan(&name); err != nil {
-				rows.Close()
-				return dropped, classify("listing the partitions of "+table, err)
-			}
-			names = append(names, name)
-		}
-		if err := rows.Err(); err != nil {
-			return dropped, classify("listing the partitions of "+table, err)
-		}
-		for _, name := range names {
-			start, err := time.Parse(table+"_20060102", name)
-			if err != nil || start.Add(week).After(oldest) {
-				continue // The default partition, or one with rows to keep.
-			}
-			if _, err := s.pool.Exec(ctx, "DROP TABLE "+name); err != nil {
-				return dropped, classify("dropping the partition "+name, err)
-			}
-			s.made.mu.Lock()
-			delete(s.made.known, name)
-			s.made.mu.Unlock()
-			dropped++
-		}
-	}
-	return dropped, nil
+	return nil
 }
 
-func (s *Store) deleteBefore(ctx context.Context, oldest time.Time) (int64, error) {
-	var deleted int64
-	for _, statement := range []string{`DELETE FROM anomalies WHERE timestamp < ?1`, `DELETE FROM rollups WHERE minute < ?1`, `DELETE FROM dead_letters WHERE created_at < ?1`} {
-		r, err := s.db.ExecContext(ctx, statement, oldest.UnixMicro())
-		if err != nil {
-			return deleted, classify("dropping old rows", err)
-		}
-		n, _ := r.RowsAffected()
-		deleted += n
+// lockSchema lets one transaction at a time change partitions, and none for long while queries wait.
+func lockSchema(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockPartitions); err != nil {
+		return err
 	}
-	return deleted, nil
+	_, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '`+lockWait+`'`)
+	return err
 }

@@ -2,9 +2,9 @@ package sink
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -12,29 +12,62 @@ import (
 	"anomalystream/streams"
 )
 
-// stageSink is the stage of dead letters written here.
-const stageSink = "sink"
-
 // pile is what was read of one partition and is not stored yet.
 type pile struct {
 	*handler
-	topic    string
+	claim    sarama.ConsumerGroupClaim
 	messages []*sarama.ConsumerMessage
+	bytes    int
 }
 
-// write stores the messages, waiting while the store is away. It returns an error only when the context ends.
-func (p *pile) write(ctx context.Context) error { return p.store(ctx, p.messages) }
+func (p *pile) add(m *sarama.ConsumerMessage) {
+	p.messages = append(p.messages, m)
+	p.bytes += len(m.Key) + len(m.Value)
+}
 
-// store writes messages in one batch. If the store refuses the batch, its halves are tried, down to the message to blame,
-// which becomes a dead letter.
-func (p *pile) store(ctx context.Context, messages []*sarama.ConsumerMessage) error {
-	batch, err := p.decode(ctx, messages)
-	if err != nil {
-		return err
+func (p *pile) full() bool { return len(p.messages) >= p.cfg.BatchSize || p.bytes >= batchBytes }
+
+func (p *pile) clear() {
+	clear(p.messages) // Large records are not held until as many others have come.
+	p.messages, p.bytes = p.messages[:0], 0
+}
+
+// entry is a message that could be read, and how its row joins a batch.
+type entry struct {
+	message *sarama.ConsumerMessage
+	stream  string
+	join    func(*Batch)
+}
+
+// write stores the messages, waiting while the store is away; those that cannot be read become dead letters. It returns an error
+// only when the context ends.
+func (p *pile) write(ctx context.Context) error {
+	entries := make([]entry, 0, len(p.messages))
+	for _, m := range p.messages {
+		e, reject := p.read(m)
+		if reject != nil {
+			if err := p.refuse(ctx, e, reject); err != nil {
+				return err
+			}
+		}
+		if e.join != nil {
+			entries = append(entries, e)
+		}
+	}
+	return p.store(ctx, entries, p.messages[len(p.messages)-1].Offset+1)
+}
+
+// store writes entries in one batch; next is the offset after them. If the store refuses the batch, its halves are tried, down
+// to the message to blame, which becomes a dead letter.
+func (p *pile) store(ctx context.Context, entries []entry, next int64) error {
+	progress := Progress{Topic: p.claim.Topic(), Partition: p.claim.Partition(), Next: next, HighWater: max(next, p.claim.HighWaterMarkOffset())}
+	batch := Batch{Progress: []Progress{progress}}
+	for _, e := range entries {
+		e.join(&batch)
 	}
 	started := time.Now()
 	var written Written
-	err = p.patiently(ctx, func() (err error) {
+	err := p.patiently(ctx, func() (err error) {
 		written, err = p.cfg.Store.Write(ctx, &batch)
 		return err
 	})
@@ -45,15 +78,16 @@ func (p *pile) store(ctx context.Context, messages []*sarama.ConsumerMessage) er
 		return nil
 	case !errors.As(err, &refused):
 		return err
-	case len(messages) == 1:
-		p.metrics.refused.Inc()
-		return p.refuse(ctx, messages[0], streams.CodeRefused, refused.Reason)
+	case len(entries) == 0:
+		return fmt.Errorf("noting how far %s is stored: %w", progress.Topic, err)
+	case len(entries) == 1:
+		return p.refuse(ctx, entries[0], &streams.Reject{Code: streams.CodeRefused, Reason: refused.Reason})
 	}
-	half := len(messages) / 2
-	if err := p.store(ctx, messages[:half]); err != nil {
+	half := len(entries) / 2
+	if err := p.store(ctx, entries[:half], entries[half].message.Offset); err != nil {
 		return err
 	}
-	return p.store(ctx, messages[half:])
+	return p.store(ctx, entries[half:], next)
 }
 
 // patiently repeats a write until the store takes or refuses it, or the context ends.
@@ -75,100 +109,67 @@ func (p *pile) patiently(ctx context.Context, write func() error) error {
 		if p.away.Swap(&away) == nil {
 			p.cfg.Log.Warn("the store does not take rows: trying until it does, Kafka keeps what comes meanwhile", "store", p.cfg.Store.where(), "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+		if err := wait(ctx, pause); err != nil {
+			return err
 		}
 	}
 }
 
-// decode reads messages into a batch; one that cannot be read becomes a dead letter.
-func (p *pile) decode(ctx context.Context, messages []*sarama.ConsumerMessage) (Batch, error) {
-	var b Batch
-	for _, m := range messages {
-		if m.Value == nil {
-			continue // A tombstone of the compacted topic: what was stored of the key stays.
-		}
-		if err := p.read(&b, m); err != nil {
-			if err := p.refuse(ctx, m, streams.CodeNotJSON, err.Error()); err != nil {
-				return b, err
-			}
-		}
-	}
-	return b, nil
-}
-
-func (p *pile) read(b *Batch, m *sarama.ConsumerMessage) error {
-	switch p.topic {
-	case p.cfg.Topics.Anomalies():
-		e := Emitted{At: m.Timestamp.UTC()}
-		if err := json.Unmarshal(m.Value, &e.Anomaly); err != nil {
-			return err
-		}
-		if e.ID == "" || e.Stream == "" || e.Timestamp.IsZero() {
-			return errors.New("no anomaly: id, stream or timestamp is missing")
-		}
-		e.Timestamp = e.Timestamp.UTC()
-		b.Anomalies = append(b.Anomalies, e)
-	case p.cfg.Topics.Rollups():
-		var r streams.Rollup
-		if err := json.Unmarshal(m.Value, &r); err != nil {
-			return err
-		}
-		if r.Stream == "" || r.Minute.IsZero() {
-			return errors.New("no rollup: stream or minute is missing")
-		}
-		b.Rollups = append(b.Rollups, r)
-	case p.cfg.Topics.Detectors():
-		var d streams.DetectorStatus
-		if err := json.Unmarshal(m.Value, &d); err != nil {
-			return err
-		}
-		if d.Stream == "" {
-			return errors.New("no status: stream is missing")
-		}
-		b.Detectors = append(b.Detectors, d)
-	default:
-		var l streams.DeadLetter
-		if err := json.Unmarshal(m.Value, &l); err != nil {
-			p.cfg.Log.Warn("skipping a record of the dead-letters topic that is none", "partition", m.Partition, "offset", m.Offset, "error", err)
-			return nil
-		}
-		b.Letters = append(b.Letters, l)
-	}
-	return nil
-}
-
-// refuse writes a message to the dead letters, waiting while Kafka does not take it. A dead letter that the store refuses is
-// not written again: it would come back.
-func (p *pile) refuse(ctx context.Context, m *sarama.ConsumerMessage, code, reason string) error {
-	if p.topic == p.cfg.Topics.DeadLetters() {
-		p.cfg.Log.Warn("the store refuses a dead letter; it stays in the topic", "partition", m.Partition, "offset", m.Offset, "reason", reason)
+func wait(ctx context.Context, pause time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(pause):
 		return nil
 	}
-	l := streams.DeadLetter{
-		Source: streams.Position{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset},
-		Key:    m.Key, Value: m.Value, Timestamp: m.Timestamp.UTC(), Stage: stageSink, Code: code, Reason: reason,
+}
+
+// read decodes a message. What has no row of its own has no join.
+func (p *pile) read(m *sarama.ConsumerMessage) (entry, *streams.Reject) {
+	e := entry{message: m}
+	topics := p.cfg.Topics
+	if m.Value == nil && m.Topic == topics.Detectors() {
+		return e, nil // A compacted topic has tombstones: what was stored of the key stays.
 	}
-	for _, h := range m.Headers {
-		l.Headers = append(l.Headers, streams.Header{Key: string(h.Key), Value: h.Value})
+	if m.Value == nil {
+		return e, &streams.Reject{Code: streams.CodeTombstone, Reason: "the record has no value"}
 	}
-	value, err := json.Marshal(l)
+	var err error
+	switch m.Topic {
+	case topics.Anomalies():
+		var a *streams.Anomaly
+		if a, err = streams.UnmarshalAnomaly(m.Value); err == nil {
+			if a.ID == "" || a.Stream == "" || a.Timestamp.IsZero() {
+				return e, &streams.Reject{Code: streams.CodeMissingField, Reason: "no anomaly: id, stream or timestamp is missing"}
+			}
+			e.stream, e.join = a.Stream, func(b *Batch) { b.Anomalies = append(b.Anomalies, Emitted{*a, m.Timestamp.UTC()}) }
+		}
+	case topics.Rollups():
+		var r *streams.Rollup
+		if r, err = streams.UnmarshalRollup(m.Value); err == nil {
+			if r.Stream == "" || r.Minute.IsZero() {
+				return e, &streams.Reject{Code: streams.CodeMissingField, Reason: "no rollup: stream or minute is missing"}
+			}
+			e.stream, e.join = r.Stream, func(b *Batch) { b.Rollups = append(b.Rollups, *r) }
+		}
+	case topics.Detectors():
+		var d *streams.DetectorStatus
+		if d, err = streams.UnmarshalDetectorStatus(m.Value); err == nil {
+			if d.Stream == "" {
+				return e, &streams.Reject{Code: streams.CodeMissingField, Reason: "no status: stream is missing"}
+			}
+			e.stream, e.join = d.Stream, func(b *Batch) { b.Detectors = append(b.Detectors, *d) }
+		}
+	case topics.DeadLetters():
+		var l *streams.DeadLetter
+		if l, err = streams.UnmarshalDeadLetter(m.Value); err == nil {
+			l.Key, l.Value, l.Headers = nil, nil, nil                 // They stay in the topic.
+			l.Reason = strings.ReplaceAll(l.Reason, "\x00", "\ufffd") // Postgres has no NUL.
+			e.stream, e.join = l.Stream, func(b *Batch) { b.Letters = append(b.Letters, *l) }
+		}
+	}
 	if err != nil {
-		return fmt.Errorf("encoding a dead letter: %w", err)
+		return e, &streams.Reject{Code: streams.CodeNotJSON, Reason: err.Error()}
 	}
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		_, _, err := p.producer.SendMessage(&sarama.ProducerMessage{Topic: p.cfg.Topics.DeadLetters(), Key: sarama.ByteEncoder(m.Key), Value: sarama.ByteEncoder(value)})
-		if err == nil || errors.Is(err, sarama.ErrMessageSizeTooLarge) {
-			p.cfg.Log.Warn("a record was refused", "source", l.Source.String(), "code", code, "reason", reason)
-			return nil
-		}
-		p.cfg.Log.Warn("kafka does not take a dead letter, trying again", "error", err, "pause", pause.String())
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
+	return e, nil
 }

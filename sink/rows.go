@@ -6,101 +6,107 @@ import (
 	"anomalystream/streams"
 )
 
-// latestRollups keeps the last rollup of each detector key and minute: a statement may touch a row once.
-func latestRollups(rows []streams.Rollup) []streams.Rollup {
-	return latest(rows, func(r *streams.Rollup) any {
-		return struct {
-			stream, entity string
-			minute         time.Time
-		}{r.Stream, r.Entity, r.Minute.UTC()}
-	})
-}
+// Rows are handed to the database column by column: Postgres takes each as one array.
 
-// latestStatuses keeps the last status of each detector key.
-func latestStatuses(rows []streams.DetectorStatus) []streams.DetectorStatus {
-	return latest(rows, func(s *streams.DetectorStatus) any { return [2]string{s.Stream, s.Entity} })
-}
-
-func latest[T any](rows []T, key func(*T) any) []T {
-	at := make(map[any]int, len(rows))
-	var out []T
+// column gathers one value of each row.
+func column[R, V any](rows []R, value func(*R) V) []V {
+	out := make([]V, len(rows))
 	for i := range rows {
-		k := key(&rows[i])
-		if j, ok := at[k]; ok {
-			out[j] = rows[i]
-			continue
-		}
-		at[k] = len(out)
-		out = append(out, rows[i])
+		out[i] = value(&rows[i])
 	}
 	return out
 }
 
-func rollupColumns(rows []streams.Rollup) []any {
-	var c columns
-	for i := range rows {
-		r := &rows[i]
-		c.at = 0
-		put(&c, r.Stream)
-		put(&c, r.Entity)
-		put(&c, r.Minute)
-		put(&c, r.Events)
-		put(&c, r.Scored)
-		put(&c, r.Anomalies)
-		put(&c, r.Late)
-		put(&c, r.ScoreP50)
-		put(&c, r.ScoreP95)
-		put(&c, r.ScoreP99)
-		put(&c, r.ScoreMax)
-		put(&c, r.Requested)
-		put(&c, r.Realised)
-		put(&c, list(r.Features))
-		put(&c, r.Closed)
+func anomalyColumns(rows []Emitted) []any {
+	return []any{
+		column(rows, func(a *Emitted) string { return a.ID }),
+		column(rows, func(a *Emitted) time.Time { return a.Timestamp }),
+		column(rows, func(a *Emitted) string { return a.Stream }),
+		column(rows, func(a *Emitted) string { return a.Entity }),
+		column(rows, func(a *Emitted) string { return a.Kind }),
+		column(rows, func(a *Emitted) float64 { return a.Score }),
+		column(rows, func(a *Emitted) float64 { return a.Severity }),
+		column(rows, func(a *Emitted) float64 { return a.AlertScore }),
+		column(rows, func(a *Emitted) int32 { return int32(a.Votes) }),
+		column(rows, func(a *Emitted) int32 { return int32(a.Voters) }),
+		column(rows, func(a *Emitted) int32 { return int32(a.Needed) }),
+		column(rows, func(a *Emitted) string { return list(a.Detectors) }),
+		column(rows, func(a *Emitted) string { return text(a.Features) }),
+		column(rows, func(a *Emitted) string { return list(a.Why.Contributions) }),
+		column(rows, func(a *Emitted) string { return a.Why.Sentence }),
+		column(rows, func(a *Emitted) string { return reason(a.Why) }),
+		column(rows, func(a *Emitted) int32 { return int32(a.Why.Generation) }),
+		column(rows, func(a *Emitted) string { return a.Source.Topic }),
+		column(rows, func(a *Emitted) int32 { return a.Source.Partition }),
+		column(rows, func(a *Emitted) int64 { return a.Source.Offset }),
+		column(rows, func(a *Emitted) bool { return a.Replay }),
+		column(rows, func(a *Emitted) string { return a.Suppressed }),
+		column(rows, func(a *Emitted) time.Time { return a.At }),
 	}
-	return c.lists
+}
+
+func rollupColumns(rows []streams.Rollup) []any {
+	return []any{
+		column(rows, func(r *streams.Rollup) string { return r.Stream }),
+		column(rows, func(r *streams.Rollup) string { return r.Entity }),
+		column(rows, func(r *streams.Rollup) time.Time { return r.Minute }),
+		column(rows, func(r *streams.Rollup) int64 { return r.Events }),
+		column(rows, func(r *streams.Rollup) int64 { return r.Scored }),
+		column(rows, func(r *streams.Rollup) int64 { return r.Anomalies }),
+		column(rows, func(r *streams.Rollup) int64 { return r.Late }),
+		column(rows, func(r *streams.Rollup) *float64 { return r.ScoreP50 }),
+		column(rows, func(r *streams.Rollup) *float64 { return r.ScoreP95 }),
+		column(rows, func(r *streams.Rollup) *float64 { return r.ScoreP99 }),
+		column(rows, func(r *streams.Rollup) *float64 { return r.ScoreMax }),
+		column(rows, func(r *streams.Rollup) float64 { return r.Requested }),
+		column(rows, func(r *streams.Rollup) float64 { return r.Realised }),
+		column(rows, func(r *streams.Rollup) string { return list(r.Features) }),
+		column(rows, func(r *streams.Rollup) bool { return r.Closed }),
+	}
 }
 
 func detectorColumns(rows []streams.DetectorStatus) []any {
-	var c columns
-	for i := range rows {
-		d := &rows[i]
-		c.at = 0
-		put(&c, d.Stream)
-		put(&c, d.Entity)
-		put(&c, d.Phase)
-		put(&c, d.Seen)
-		put(&c, d.Scored)
-		put(&c, d.Anomalies)
-		put(&c, int32(d.WarmUpHave))
-		put(&c, int32(d.WarmUpNeed))
-		put(&c, int32(d.Generation))
-		put(&c, int32(d.WindowRows))
-		put(&c, d.RequestedRate)
-		put(&c, d.RealisedRate)
-		put(&c, d.Threshold)
-		put(&c, d.MeanScore)
-		put(&c, d.MaxScore)
-		put(&c, d.Regimes)
-		put(&c, d.LastEvent)
-		put(&c, d.CheckpointAt)
-		put(&c, int64(d.StateBytes))
-		put(&c, list(d.Features))
+	return []any{
+		column(rows, func(d *streams.DetectorStatus) string { return d.Stream }),
+		column(rows, func(d *streams.DetectorStatus) string { return d.Entity }),
+		column(rows, func(d *streams.DetectorStatus) string { return d.Phase }),
+		column(rows, func(d *streams.DetectorStatus) int64 { return d.Seen }),
+		column(rows, func(d *streams.DetectorStatus) int64 { return d.Scored }),
+		column(rows, func(d *streams.DetectorStatus) int64 { return d.Anomalies }),
+		column(rows, func(d *streams.DetectorStatus) int32 { return int32(d.WarmUpHave) }),
+		column(rows, func(d *streams.DetectorStatus) int32 { return int32(d.WarmUpNeed) }),
+		column(rows, func(d *streams.DetectorStatus) int32 { return int32(d.Generation) }),
+		column(rows, func(d *streams.DetectorStatus) int32 { return int32(d.WindowRows) }),
+		column(rows, func(d *streams.DetectorStatus) float64 { return d.RequestedRate }),
+		column(rows, func(d *streams.DetectorStatus) *float64 { return d.RealisedRate }),
+		column(rows, func(d *streams.DetectorStatus) *float64 { return d.Threshold }),
+		column(rows, func(d *streams.DetectorStatus) *float64 { return d.MeanScore }),
+		column(rows, func(d *streams.DetectorStatus) *float64 { return d.MaxScore }),
+		column(rows, func(d *streams.DetectorStatus) int64 { return d.Regimes }),
+		column(rows, func(d *streams.DetectorStatus) time.Time { return d.LastEvent }),
+		column(rows, func(d *streams.DetectorStatus) time.Time { return d.CheckpointAt }),
+		column(rows, func(d *streams.DetectorStatus) int64 { return int64(d.StateBytes) }),
+		column(rows, func(d *streams.DetectorStatus) string { return list(d.Features) }),
 	}
-	return c.lists
 }
 
 func letterColumns(rows []streams.DeadLetter) []any {
-	var c columns
-	for i := range rows {
-		l := &rows[i]
-		c.at = 0
-		put(&c, l.Stream)
-		put(&c, l.Source.Topic)
-		put(&c, l.Source.Partition)
-		put(&c, l.Source.Offset)
-		put(&c, l.Stage)
-		put(&c, l.Code)
-		put(&c, l.Reason)
+	return []any{
+		column(rows, func(l *streams.DeadLetter) string { return l.Stream }),
+		column(rows, func(l *streams.DeadLetter) string { return l.Source.Topic }),
+		column(rows, func(l *streams.DeadLetter) int32 { return l.Source.Partition }),
+		column(rows, func(l *streams.DeadLetter) int64 { return l.Source.Offset }),
+		column(rows, func(l *streams.DeadLetter) string { return l.Stage }),
+		column(rows, func(l *streams.DeadLetter) string { return l.Code }),
+		column(rows, func(l *streams.DeadLetter) string { return l.Reason }),
 	}
-	return c.lists
+}
+
+func progressColumns(rows []Progress) []any {
+	return []any{
+		column(rows, func(p *Progress) string { return p.Topic }),
+		column(rows, func(p *Progress) int32 { return p.Partition }),
+		column(rows, func(p *Progress) int64 { return p.Next }),
+		column(rows, func(p *Progress) int64 { return p.HighWater }),
+	}
 }

@@ -27,7 +27,7 @@ type Store struct {
 	cfg  Config
 	db   *sql.DB       // Queries, for both databases.
 	pool *pgxpool.Pool // Batches; nil for SQLite.
-	made partitions    // Partitions known to exist (Postgres).
+	made partitions    // Postgres.
 }
 
 // Open connects and brings the schema up to date. Errors: ErrSchemaTooNew, else trouble of the database, which may pass.
@@ -129,22 +129,22 @@ func (s *Store) migrate(ctx context.Context) error {
 		return fmt.Errorf("migrating the store: %w", err)
 	}
 	if s.pool != nil && s.cfg.GrafanaPassword != "" {
-		return s.letGrafanaIn(ctx)
+		s.letGrafanaIn(ctx)
 	}
 	return nil
 }
 
-// letGrafanaIn gives the SELECT-only role its password. Roles cannot take parameters, so the text is quoted by the server.
-func (s *Store) letGrafanaIn(ctx context.Context) error {
+// letGrafanaIn gives the SELECT-only role its password. A statement about roles takes no parameters, so the server quotes the
+// text. Where the store's user may not do this, dashboards stay dark and the store works.
+func (s *Store) letGrafanaIn(ctx context.Context) {
 	var statement string
 	err := s.pool.QueryRow(ctx, `SELECT format('ALTER ROLE grafana_reader LOGIN PASSWORD %L', $1::text)`, s.cfg.GrafanaPassword).Scan(&statement)
 	if err == nil {
 		_, err = s.pool.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
 	}
 	if err != nil {
-		return fmt.Errorf("setting the password of grafana_reader: %w", err)
+		s.cfg.Log.Warn("the role grafana_reader could not be given its password: Grafana cannot log in", "error", err)
 	}
-	return nil
 }
 
 // Ping asks the database whether it answers.
@@ -155,12 +155,13 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// where names the database without secrets.
+// where names the database without secrets: a password may be in the user's part of an address, and in its query too.
 func (s *Store) where() string {
-	if u, err := url.Parse(s.cfg.URL); err == nil {
-		return u.Redacted()
+	if s.pool == nil {
+		return s.cfg.URL
 	}
-	return "its address"
+	c := s.pool.Config().ConnConfig
+	return fmt.Sprintf("%s:%d/%s", c.Host, c.Port, c.Database)
 }
 
 // Close ends the connections.

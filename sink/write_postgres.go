@@ -4,133 +4,64 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
-const insertAnomalies = `
-INSERT INTO anomalies (id, "timestamp", stream, entity, kind, score, severity, alert_score, votes, voters, needed, detectors, features,
-  contributions, sentence, explanation, generation, source_topic, source_partition, source_offset, replay, suppressed_by, emitted_at)
+// created_at is the clock at each row, not at the statement: it rises inside a batch.
+const (
+	postgresAnomalies = `INSERT INTO anomalies (` + anomalyNames + `)
 SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::float8[], $8::float8[], $9::int[],
   $10::int[], $11::int[], $12::jsonb[], $13::jsonb[], $14::jsonb[], $15::text[], $16::jsonb[], $17::int[], $18::text[], $19::int[],
-  $20::bigint[], $21::bool[], $22::text[], $23::timestamptz[])
+  $20::bigint[], $21::bool[], $22::text[], $23::timestamptz[]) AS new (id)
+WHERE NOT EXISTS (SELECT FROM deleted_anomalies AS d WHERE d.id = new.id)
 ON CONFLICT DO NOTHING`
 
-const upsertRollups = `
-INSERT INTO rollups AS old (stream, entity, minute, events, scored, anomalies, late, score_p50, score_p95, score_p99, score_max,
-  requested_rate, realised_rate, features, closed)
+	postgresRollups = `INSERT INTO rollups (` + rollupNames + `)
 SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::float8[],
-  $9::float8[], $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::jsonb[], $15::bool[])
-ON CONFLICT (stream, entity, minute) DO UPDATE SET events = excluded.events, scored = excluded.scored, anomalies = excluded.anomalies,
-  late = excluded.late, score_p50 = excluded.score_p50, score_p95 = excluded.score_p95, score_p99 = excluded.score_p99,
-  score_max = excluded.score_max, requested_rate = excluded.requested_rate, realised_rate = excluded.realised_rate,
-  features = excluded.features, closed = excluded.closed
-WHERE excluded.events >= old.events`
+  $9::float8[], $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::jsonb[], $15::bool[])` + rollupConflict
 
-const upsertDetectors = `
-INSERT INTO detectors AS old (stream, entity, phase, seen, scored, anomalies, warmup_have, warmup_need, generation, window_rows,
-  requested_rate, realised_rate, threshold, mean_score, max_score, regime_changes, last_event, checkpoint_at, state_bytes, features)
+	postgresDetectors = `INSERT INTO detectors (` + detectorNames + `)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[], $8::int[], $9::int[],
   $10::int[], $11::float8[], $12::float8[], $13::float8[], $14::float8[], $15::float8[], $16::bigint[], $17::timestamptz[],
-  $18::timestamptz[], $19::bigint[], $20::jsonb[])
-ON CONFLICT (stream, entity) DO UPDATE SET phase = excluded.phase, seen = excluded.seen, scored = excluded.scored,
-  anomalies = excluded.anomalies, warmup_have = excluded.warmup_have, warmup_need = excluded.warmup_need,
-  generation = excluded.generation, window_rows = excluded.window_rows, requested_rate = excluded.requested_rate,
-  realised_rate = excluded.realised_rate, threshold = excluded.threshold, mean_score = excluded.mean_score,
-  max_score = excluded.max_score, regime_changes = excluded.regime_changes, last_event = excluded.last_event,
-  checkpoint_at = excluded.checkpoint_at, state_bytes = excluded.state_bytes, features = excluded.features
-WHERE excluded.checkpoint_at >= old.checkpoint_at`
+  $18::timestamptz[], $19::bigint[], $20::jsonb[])` + detectorConflict
 
-const insertLetters = `
-INSERT INTO dead_letters (stream, topic, partition, "offset", stage, code, reason)
-SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[], $7::text[])
-ON CONFLICT DO NOTHING`
+	postgresLetters = `INSERT INTO dead_letters (` + letterNames + `)
+SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[], $7::text[]) ON CONFLICT DO NOTHING`
+
+	postgresProgress = `INSERT INTO sink_progress (` + progressNames + `, stored_at)
+SELECT *, clock_timestamp() FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])` + progressConflict
+)
+
+// Advisory locks of the store, in each database of a server.
+const (
+	lockPartitions = 7160241 // Held while partitions are made or dropped.
+	lockDeletes    = 7160242 // Shared by writes; a deletion holds it alone.
+)
 
 // writePostgres writes a batch in one round trip and one transaction.
-func (s *Store) writePostgres(ctx context.Context, b *Batch) (Written, error) {
+func (s *Store) writePostgres(ctx context.Context, b *Batch) (out Written, err error) {
 	if err := s.ensurePartitions(ctx, b); err != nil {
-		return Written{}, err
+		return out, err
 	}
 	var queue pgx.Batch
-	var out Written
-	count := func(n *int) func(interface{ RowsAffected() int64 }) {
-		return func(tag interface{ RowsAffected() int64 }) { *n = int(tag.RowsAffected()) }
-	}
-	var take []func(interface{ RowsAffected() int64 })
-	add := func(n *int, statement string, columns []any) {
-		queue.Queue(statement, columns...)
-		take = append(take, count(n))
-	}
-	if len(b.Anomalies) > 0 {
-		add(&out.Anomalies, insertAnomalies, anomalyColumns(b.Anomalies))
-	}
-	if len(b.Rollups) > 0 {
-		add(&out.Rollups, upsertRollups, rollupColumns(latestRollups(b.Rollups)))
-	}
-	if len(b.Detectors) > 0 {
-		add(&out.Detectors, upsertDetectors, detectorColumns(latestStatuses(b.Detectors)))
-	}
-	if len(b.Letters) > 0 {
-		add(&out.Letters, insertLetters, letterColumns(b.Letters))
-	}
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		results := tx.SendBatch(ctx, &queue)
-		for _, t := range take {
-			tag, err := results.Exec()
-			if err != nil {
-				_ = results.Close()
-				return err
-			}
-			t(tag)
+	add := func(rows int, count *int, statement string, columns func() []any) {
+		if rows == 0 {
+			return
 		}
-		return results.Close()
-	})
-	if err != nil {
-		return Written{}, classify("writing a batch", err)
+		queue.Queue(statement, columns()...).Exec(func(tag pgconn.CommandTag) error {
+			*count = int(tag.RowsAffected())
+			return nil
+		})
 	}
-	return out, nil
-}
-
-// columns gathers values row by row into arrays, one per column.
-type columns struct {
-	at    int
-	lists []any
-}
-
-func put[T any](c *columns, v T) {
-	if c.at == len(c.lists) {
-		c.lists = append(c.lists, []T{})
-	}
-	c.lists[c.at] = append(c.lists[c.at].([]T), v)
-	c.at++
-}
-
-func anomalyColumns(rows []Emitted) []any {
-	var c columns
-	for i := range rows {
-		a := &rows[i]
-		c.at = 0
-		put(&c, a.ID)
-		put(&c, a.Timestamp)
-		put(&c, a.Stream)
-		put(&c, a.Entity)
-		put(&c, a.Kind)
-		put(&c, a.Score)
-		put(&c, a.Severity)
-		put(&c, a.AlertScore)
-		put(&c, int32(a.Votes))
-		put(&c, int32(a.Voters))
-		put(&c, int32(a.Needed))
-		put(&c, list(a.Detectors))
-		put(&c, text(a.Features))
-		put(&c, list(a.Why.Contributions))
-		put(&c, a.Why.Sentence)
-		put(&c, reason(a.Why))
-		put(&c, int32(a.Why.Generation))
-		put(&c, a.Source.Topic)
-		put(&c, a.Source.Partition)
-		put(&c, a.Source.Offset)
-		put(&c, a.Replay)
-		put(&c, a.Suppressed)
-		put(&c, a.At)
-	}
-	return c.lists
+	var other int
+	// Whoever deletes an anomaly now is waited for, so that the next statement sees it. Otherwise a row that is written again at
+	// this moment would survive.
+	add(len(b.Anomalies), &other, `SELECT pg_advisory_xact_lock_shared($1)`, func() []any { return []any{lockDeletes} })
+	add(len(b.Anomalies), &out.Anomalies, postgresAnomalies, func() []any { return anomalyColumns(b.Anomalies) })
+	add(len(b.Rollups), &out.Rollups, postgresRollups, func() []any { return rollupColumns(b.Rollups) })
+	add(len(b.Detectors), &out.Detectors, postgresDetectors, func() []any { return detectorColumns(b.Detectors) })
+	add(len(b.Letters), &out.Letters, postgresLetters, func() []any { return letterColumns(b.Letters) })
+	add(len(b.Progress), &other, postgresProgress, func() []any { return progressColumns(b.Progress) })
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return tx.SendBatch(ctx, &queue).Close() })
+	return out, err
 }

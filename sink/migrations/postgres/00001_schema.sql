@@ -31,12 +31,47 @@ CREATE TABLE anomalies (
     PRIMARY KEY (id, "timestamp")
 ) PARTITION BY RANGE ("timestamp");
 CREATE TABLE anomalies_default PARTITION OF anomalies DEFAULT;
-CREATE INDEX anomalies_by_time     ON anomalies ("timestamp" DESC, id DESC);
-CREATE INDEX anomalies_by_stream   ON anomalies (stream, "timestamp" DESC, id DESC);
-CREATE INDEX anomalies_by_entity   ON anomalies (stream, entity, "timestamp" DESC, id DESC);
-CREATE INDEX anomalies_by_score    ON anomalies (score DESC, id DESC);
-CREATE INDEX anomalies_by_severity ON anomalies (severity DESC, id DESC);
-CREATE INDEX anomalies_by_created  ON anomalies (created_at, id);
+CREATE INDEX anomalies_by_time            ON anomalies ("timestamp" DESC, id DESC);
+CREATE INDEX anomalies_by_stream          ON anomalies (stream, "timestamp" DESC, id DESC);
+CREATE INDEX anomalies_by_entity          ON anomalies (stream, entity, "timestamp" DESC, id DESC);
+CREATE INDEX anomalies_by_score           ON anomalies (score DESC, id DESC);
+CREATE INDEX anomalies_by_stream_score    ON anomalies (stream, score DESC, id DESC);
+CREATE INDEX anomalies_by_severity        ON anomalies (severity DESC, id DESC);
+CREATE INDEX anomalies_by_stream_severity ON anomalies (stream, severity DESC, id DESC);
+CREATE INDEX anomalies_by_created         ON anomalies (created_at, id);
+-- Few anomalies come from rules; without this, finding them among the many of the models reads those.
+CREATE INDEX anomalies_of_rules           ON anomalies ("timestamp" DESC, id DESC) WHERE kind = 'rule';
+
+-- How many anomalies are stored, kept by triggers so that nobody has to count them; by partition, to be dropped with it.
+CREATE TABLE anomaly_totals (
+    stream    text             NOT NULL,
+    week      timestamptz      NOT NULL,
+    anomalies bigint           NOT NULL,
+    score_sum double precision NOT NULL,
+    PRIMARY KEY (stream, week)
+);
+
+-- +goose StatementBegin
+CREATE FUNCTION total_anomalies() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    sign integer := CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END;
+BEGIN
+    INSERT INTO anomaly_totals AS t (stream, week, anomalies, score_sum)
+    SELECT stream, date_trunc('week', "timestamp", 'UTC'), sign * count(*), sign * sum(score) FROM changed
+    GROUP BY 1, 2 ORDER BY 1, 2 -- The same order for everyone: no deadlocks.
+    ON CONFLICT (stream, week) DO UPDATE SET anomalies = t.anomalies + excluded.anomalies, score_sum = t.score_sum + excluded.score_sum;
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER total_inserted AFTER INSERT ON anomalies REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION total_anomalies();
+CREATE TRIGGER total_deleted AFTER DELETE ON anomalies REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION total_anomalies();
+
+-- What people deleted: the sink leaves it out when Kafka brings it again.
+CREATE TABLE deleted_anomalies (
+    id text        PRIMARY KEY,
+    at timestamptz NOT NULL
+);
 
 CREATE TABLE rollups (
     stream         text             NOT NULL,
@@ -57,7 +92,7 @@ CREATE TABLE rollups (
     PRIMARY KEY (stream, entity, minute)
 ) PARTITION BY RANGE (minute);
 CREATE TABLE rollups_default PARTITION OF rollups DEFAULT;
-CREATE INDEX rollups_by_minute ON rollups (stream, minute DESC);
+CREATE INDEX rollups_by_minute ON rollups (stream, minute DESC, entity DESC);
 
 CREATE TABLE detectors (
     stream         text             NOT NULL,
@@ -97,6 +132,16 @@ CREATE TABLE dead_letters (
 );
 CREATE INDEX dead_letters_by_created ON dead_letters (created_at DESC);
 
+-- How far the sink has come in its topics, written with the rows.
+CREATE TABLE sink_progress (
+    topic       text        NOT NULL,
+    partition   integer     NOT NULL,
+    next_offset bigint      NOT NULL, -- Of the first record that is not stored.
+    high_water  bigint      NOT NULL, -- Where the partition ended when that was read.
+    stored_at   timestamptz NOT NULL,
+    PRIMARY KEY (topic, partition)
+);
+
 CREATE TABLE audit (
     id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at     timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -106,18 +151,28 @@ CREATE TABLE audit (
     detail text        NOT NULL
 );
 
+-- A role belongs to the whole server: it may be there, be made by another database at this moment, or not be ours to make.
 -- +goose StatementBegin
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'grafana_reader') THEN
         CREATE ROLE grafana_reader NOLOGIN;
     END IF;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN
-    NULL; -- Another database of this server was migrated at the same moment.
+EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN
+    NULL;
 END
 $$;
 -- +goose StatementEnd
-GRANT SELECT ON anomalies, rollups, detectors, dead_letters, audit TO grafana_reader;
+-- +goose StatementBegin
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'grafana_reader') THEN
+        GRANT SELECT ON anomalies, anomaly_totals, rollups, detectors, dead_letters, sink_progress, audit TO grafana_reader;
+    END IF;
+END
+$$;
+-- +goose StatementEnd
 
 -- +goose Down
-DROP TABLE anomalies, rollups, detectors, dead_letters, audit;
+DROP TABLE anomalies, anomaly_totals, deleted_anomalies, rollups, detectors, dead_letters, sink_progress, audit;
+DROP FUNCTION total_anomalies;

@@ -1,0 +1,48 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"anomalystream/streams"
+)
+
+// Rollups returns the newest rollups that match, in order of minute and entity.
+func (s *Store) Rollups(ctx context.Context, q streams.RollupQuery) ([]streams.Rollup, error) {
+	c := &conditions{s: s}
+	c.add("stream = ?", q.Stream)
+	if !q.Entities {
+		c.add("entity = ?", q.Entity)
+	}
+	if !q.From.IsZero() {
+		c.add("minute >= ?", q.From)
+	}
+	if !q.To.IsZero() {
+		c.add("minute < ?", q.To)
+	}
+	const fields = `stream, entity, minute, events, scored, anomalies, late, score_p50, score_p95, score_p99, score_max, requested_rate, realised_rate, features, closed`
+	statement := fmt.Sprintf(`SELECT * FROM (SELECT %s FROM rollups%s ORDER BY minute DESC, entity DESC LIMIT %d) AS newest ORDER BY minute, entity`, fields, c.where(), min(max(q.Limit, 1), 100000))
+	rows, err := s.db.QueryContext(ctx, s.bind(statement), c.args...)
+	if err != nil {
+		return nil, classify("reading rollups", err)
+	}
+	defer rows.Close()
+	out := []streams.Rollup{}
+	for rows.Next() {
+		var r streams.Rollup
+		var minute moment
+		var features []byte
+		err := rows.Scan(&r.Stream, &r.Entity, &minute, &r.Events, &r.Scored, &r.Anomalies, &r.Late, &r.ScoreP50, &r.ScoreP95, &r.ScoreP99,
+			&r.ScoreMax, &r.Requested, &r.Realised, &features, &r.Closed)
+		if err == nil {
+			err = json.Unmarshal(features, &r.Features)
+		}
+		if err != nil {
+			return nil, classify("reading rollups", err)
+		}
+		r.Minute = minute.Time
+		out = append(out, r)
+	}
+	return out, classify("reading rollups", rows.Err())
+}

@@ -1,0 +1,67 @@
+package sink
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"anomalystream/streams"
+)
+
+// Stats sums up the stored anomalies of every stream that has some. Nothing is counted: the totals are kept as rows come and go,
+// and the highest and the latest are each one step into an index.
+func (s *Store) Stats(ctx context.Context) ([]streams.StreamStats, error) {
+	out, err := s.totals(ctx)
+	if err != nil {
+		return nil, classify("summing up anomalies", err)
+	}
+	kept := out[:0]
+	for _, st := range out {
+		err := s.extremes(ctx, &st)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue // Deleted in between.
+		}
+		if err != nil {
+			return nil, classify("summing up anomalies", err)
+		}
+		kept = append(kept, st)
+	}
+	return kept, nil
+}
+
+func (s *Store) totals(ctx context.Context) ([]streams.StreamStats, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT stream, sum(anomalies), sum(score_sum) / sum(anomalies) FROM anomaly_totals GROUP BY stream HAVING sum(anomalies) > 0 ORDER BY stream`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := []streams.StreamStats{}
+	for rows.Next() {
+		var st streams.StreamStats
+		if err := rows.Scan(&st.Stream, &st.Anomalies, &st.MeanScore); err != nil {
+			return nil, err
+		}
+		out = append(out, st)
+	}
+	return out, rows.Err()
+}
+
+// extremes fills in the highest score and the latest anomaly of a stream.
+func (s *Store) extremes(ctx context.Context, st *streams.StreamStats) error {
+	top := func(fields, order string, into ...any) error {
+		statement := fmt.Sprintf(`SELECT %s FROM anomalies WHERE stream = $1 ORDER BY %s DESC, id DESC LIMIT 1`, fields, order)
+		return s.db.QueryRowContext(ctx, s.bind(statement), st.Stream).Scan(into...)
+	}
+	if err := top("score", "score", &st.MaxScore); err != nil {
+		return err
+	}
+	var last streams.LastAnomaly
+	var at moment
+	if err := top(`id, "timestamp", score`, `"timestamp"`, &last.ID, &at, &last.Score); err != nil {
+		return err
+	}
+	last.Timestamp = at.Time
+	st.LastAnomaly = &last
+	return nil
+}

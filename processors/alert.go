@@ -31,7 +31,12 @@ type alertModel struct {
 const alertPart = 1 << 32
 
 // alertRow returns the alert columns of the row at hand; empty when the alert score is the depth.
-func (p *plan) alertRow(row []float64) []float64 { return row[p.columns():p.rawAt()] }
+func (p *plan) alertRow(row []float64) []float64 {
+	if p.alert == nil {
+		return nil
+	}
+	return row[p.columns() : p.columns()+len(p.alert.Columns())]
+}
 
 // fitAlert fits the alert forest on the rows of the last fit. Without a fit, on data that no forest takes, alerts score 0.
 func (e *Engine) fitAlert(m *models, s *State, w *work) {
@@ -42,8 +47,8 @@ func (e *Engine) fitAlert(m *models, s *State, w *work) {
 		forest, _ := detectors.New(e.alertSpec) // NewEngine has made one.
 		m.alert = &alertModel{forest: forest}
 	}
-	a, from, to := m.alert, s.plan.columns(), s.plan.rawAt()
-	x := e.trainingRows(s, w, from, to)
+	a, from := m.alert, s.plan.columns()
+	x := e.trainingRows(s, w, from, from+len(s.plan.alert.Columns()))
 	if a.fitted = a.scaler.Fit(x) == nil; !a.fitted {
 		return
 	}
@@ -58,8 +63,9 @@ func (e *Engine) alertScore(s *State, w *work, m float64) float64 {
 	if a == nil {
 		return s.calibrator.Depth(m)
 	}
-	w.scaledAlert = sized(w.scaledAlert, s.plan.rawAt()-s.plan.columns())
-	if !a.fitted || a.scaler.Transform(s.plan.alertRow(w.row), w.scaledAlert) != nil {
+	row := s.plan.alertRow(w.row)
+	w.scaledAlert = sized(w.scaledAlert, len(row))
+	if !a.fitted || a.scaler.Transform(row, w.scaledAlert) != nil {
 		return 0
 	}
 	score, err := a.forest.Score(w.scaledAlert)

@@ -37,6 +37,8 @@ type plan struct {
 	pipeline *features.Pipeline
 	alert    *features.Pipeline // Columns of the alert forest; nil where the alert score is the depth.
 	source   []int              // Feature of each column.
+	raw      []int              // Where a stored row has the raw value of each feature.
+	width    int                // Length of a stored row: columns, those of the alert forest, raw values that are no column.
 	matters  []relevance
 	selected bool // Some feature has a relevance that can fail.
 }
@@ -163,7 +165,24 @@ func (e *Engine) newPlan(names []string, settings []streams.Feature) (*plan, err
 	for _, c := range p.pipeline.Columns() {
 		p.source = append(p.source, c.Feature)
 	}
+	p.layRaw()
 	return p, nil
+}
+
+// layRaw places the raw values: where the column "value" has them, else behind the columns.
+func (p *plan) layRaw() {
+	p.width = p.columns()
+	if p.alert != nil {
+		p.width += len(p.alert.Columns())
+	}
+	for j := range p.names {
+		at := slices.IndexFunc(p.pipeline.Columns(), func(c features.Column) bool { return c.Feature == j && c.Transform.Kind == features.Value })
+		if at < 0 {
+			at = p.width
+			p.width++
+		}
+		p.raw = append(p.raw, at)
+	}
 }
 
 func transformsOf(f streams.Feature, count int) ([]features.Transform, error) {
@@ -199,17 +218,6 @@ func (e *Engine) planFor(names []string) *plan {
 
 // columns is the number of columns the detectors see.
 func (p *plan) columns() int { return len(p.source) }
-
-// rawAt is where the raw values begin in a stored row: after the detectors' columns and those of the alert forest.
-func (p *plan) rawAt() int {
-	if p.alert == nil {
-		return p.columns()
-	}
-	return p.columns() + len(p.alert.Columns())
-}
-
-// width is the length of a stored row.
-func (p *plan) width() int { return p.rawAt() + len(p.names) }
 
 // SetRate changes the requested false-alarm rate; the next event is judged by it, without a refit. After a crash, events
 // around the change may be judged by the other rate than before.

@@ -138,6 +138,10 @@ func TestRestoreGoesOnAlike(t *testing.T) {
 			d.Features[1].Transforms = []string{"log", "ewma_residual(0.3)", "hour_sin_cos", "weekday_sin_cos", "season_residual"}
 			d.Window, d.Refit, d.WarmUp = 300, 100, 60
 		},
+		"compact": func(d *streams.Definition) {
+			d.Profile, d.Window, d.Refit, d.Buffer = streams.ProfileCompact, 256, 500, 1000
+			d.Features[1].Transforms = []string{"ewma_residual"}
+		},
 		"learners": func(d *streams.Definition) {
 			d.Detectors = []streams.DetectorSpec{{Name: "hst"}, {Name: "rrcf", Params: map[string]any{"num_trees": 5, "tree_size": 32}}, {Name: "mahalanobis"}}
 			d.Window, d.Refit = 300, 200

@@ -97,10 +97,19 @@ func (e *Engine) train(s *State, w *work, old *models) *models {
 	e.fitModels(m, x, s.entity, s.generation, 0)
 	e.fitAlert(m, s, w)
 	e.describe(m, s, w)
-	for i := s.fitTo; i < s.seen; i++ { // After a restart: what learners have learned since the fit.
-		m.learn(s.row(i, e.keep())[:s.plan.columns()], w)
+	if m.learners() { // After a restart they learn again what they have learned since the fit.
+		row := make([]float64, s.plan.columns())
+		for i := s.fitTo; i < s.seen; i++ {
+			s.rows.get(i, 0, row)
+			m.learn(row, w)
+		}
 	}
 	return m
+}
+
+// learners reports whether a detector learns row by row.
+func (m *models) learners() bool {
+	return slices.ContainsFunc(m.list, func(d detectors.Detector) bool { _, ok := d.(detectors.Learner); return ok })
 }
 
 // learn lets the detectors that learn row by row take in a row.
@@ -122,7 +131,7 @@ func (e *Engine) trainingRows(s *State, w *work, from, to int) detectors.Matrix 
 	n, c := int(s.fitTo-s.fitFrom), to-from
 	w.matrix = sized(w.matrix, n*c)
 	for i := range n {
-		copy(w.matrix[i*c:(i+1)*c], s.row(s.fitFrom+int64(i), e.keep())[from:])
+		s.rows.get(s.fitFrom+int64(i), from, w.matrix[i*c:(i+1)*c])
 	}
 	return detectors.Matrix{Rows: n, Cols: c, Data: w.matrix}
 }
@@ -161,10 +170,10 @@ func (e *Engine) describe(m *models, s *State, w *work) {
 		}
 		at := j
 		if j >= c {
-			at += s.plan.rawAt() - c
+			at = s.plan.raw[j-c]
 		}
 		for i := range n {
-			w.column[i] = s.row(s.fitFrom+int64(i), e.keep())[at]
+			w.column[i] = s.rows.value(s.fitFrom+int64(i), at)
 		}
 		median, _ := detectors.Median95(w.column[:n], w.rest)
 		if j < c {
@@ -174,9 +183,7 @@ func (e *Engine) describe(m *models, s *State, w *work) {
 		m.expected[j-c] = median
 		m.rawMean[j-c], m.rawScale[j-c] = moments(w.column[:n])
 	}
-	keep := int64(e.keep())
-	m.from = time.Unix(0, s.times[s.fitFrom%keep]).UTC()
-	m.to = time.Unix(0, s.times[(s.fitTo-1)%keep]).UTC()
+	m.from, m.to = s.timeOf(s.fitFrom), s.timeOf(s.fitTo-1)
 }
 
 // moments returns the mean and the population standard deviation, 1 where that vanishes.

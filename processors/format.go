@@ -21,12 +21,13 @@ import (
 //	fingerprint bytes       what must be equal in the definition: see Engine.fingerprint
 //	names       list of bytes
 //	seen, scored, flagged, generation, fitFrom, fitTo, cut, regimes   8 × int64
-//	lastEvent, fitTime      2 × time
+//	firstEvent, lastEvent, fitTime    3 × time
 //	transforms  seen int64 | largest, weighed: 2 × list of float64 | past: list of list of float64
 //	            | seasons: list of (means: list of float64 | numbers: list of int32 | count uint32 | newest int32)
 //	speeds      only with alert_score forest: as transforms
 //	held        list of float64
-//	rows        first int64 (number of the oldest kept row) | rows: list of float64 | times: list of int64, oldest first
+//	rows        first int64 (number of the oldest kept row) | rows: list of float64, of float32 in the compact profile
+//	            | times: list of uint32 (Unix seconds); both oldest first
 //	calibrator  list of (median, spread, mean, sd float64 | failed uint8) | past: list of float32 | waiting clocks: list of int64
 //	            | waiting: list of float32 | clock, needed int64 | drifted uint8
 //	recent      bits: list of uint64 | count int64 | set int64
@@ -85,6 +86,7 @@ func (e *Engine) AppendState(b []byte, s *State) []byte {
 	for _, v := range []int64{s.seen, s.scored, s.flagged, s.generation, s.fitFrom, s.fitTo, s.cut, s.regimes} {
 		w.int(v)
 	}
+	w.time(s.firstEvent)
 	w.time(s.lastEvent)
 	w.time(s.fitTime)
 	if s.plan != nil {
@@ -93,7 +95,7 @@ func (e *Engine) AppendState(b []byte, s *State) []byte {
 			w.transforms(s.speeds)
 		}
 		w.floats(s.held)
-		w.rows(s, e.keep())
+		w.rows(s)
 	}
 	w.calibrator(s.calibrator.Memory())
 	w.size(len(s.recent.bits))
@@ -138,19 +140,19 @@ func (e *Engine) RestoreState(entity string, payload []byte) (*State, error) {
 		names = append(names, r.text())
 	}
 	if e.fixed == nil && len(names) > 0 {
-		s.adopt(e.planFor(names))
+		e.adopt(s, e.planFor(names))
 	}
 	for _, v := range []*int64{&s.seen, &s.scored, &s.flagged, &s.generation, &s.fitFrom, &s.fitTo, &s.cut, &s.regimes} {
 		*v = r.int()
 	}
-	s.lastEvent, s.fitTime = r.time(), r.time()
+	s.firstEvent, s.lastEvent, s.fitTime = r.time(), r.time(), r.time()
 	if s.plan != nil {
 		r.transforms(s.transforms, s.seen)
 		if s.speeds != nil {
 			r.transforms(s.speeds, s.seen)
 		}
 		r.fill(s.held)
-		r.rows(s, e.keep())
+		r.rows(s)
 	}
 	var valid bool
 	if s.calibrator, valid = decision.Restore(e.rule, r.calibrator()); !valid {
@@ -186,6 +188,7 @@ func (s *State) consistent(keep int, names []string) bool {
 type writer struct{ b []byte }
 
 func (w *writer) size(n int)      { w.b = binary.LittleEndian.AppendUint32(w.b, uint32(n)) }
+func (w *writer) uint32(v uint32) { w.b = binary.LittleEndian.AppendUint32(w.b, v) }
 func (w *writer) int(v int64)     { w.b = binary.LittleEndian.AppendUint64(w.b, uint64(v)) }
 func (w *writer) float(v float64) { w.b = binary.LittleEndian.AppendUint64(w.b, math.Float64bits(v)) }
 func (w *writer) text(s string)   { w.size(len(s)); w.b = append(w.b, s...) }
@@ -216,7 +219,7 @@ func (w *writer) floats(v []float64) {
 func (w *writer) floats32(v []float32) {
 	w.size(len(v))
 	for _, x := range v {
-		w.b = binary.LittleEndian.AppendUint32(w.b, math.Float32bits(x))
+		w.uint32(math.Float32bits(x))
 	}
 }
 
@@ -234,25 +237,29 @@ func (w *writer) transforms(t *features.State) {
 		w.floats(season.Mean)
 		w.size(len(season.Number))
 		for _, n := range season.Number {
-			w.b = binary.LittleEndian.AppendUint32(w.b, uint32(n))
+			w.uint32(uint32(n))
 		}
-		w.b = binary.LittleEndian.AppendUint32(w.b, season.Count)
-		w.b = binary.LittleEndian.AppendUint32(w.b, uint32(season.Newest))
+		w.uint32(season.Count)
+		w.uint32(uint32(season.Newest))
 	}
 }
 
-func (w *writer) rows(s *State, keep int) {
-	first := s.seen - min(s.seen, int64(keep))
+func (w *writer) rows(s *State) {
+	first := s.seen - int64(len(s.times))
 	w.int(first)
-	w.size(len(s.rows))
+	w.size(s.rows.stored())
 	for i := first; i < s.seen; i++ {
-		for _, v := range s.row(i, keep) {
-			w.float(v)
+		for j := range s.rows.width {
+			if v := s.rows.value(i, j); s.rows.narrow {
+				w.uint32(math.Float32bits(float32(v)))
+			} else {
+				w.float(v)
+			}
 		}
 	}
 	w.size(len(s.times))
 	for i := first; i < s.seen; i++ {
-		w.int(s.times[i%int64(keep)])
+		w.uint32(s.times[i%int64(s.rows.keep)])
 	}
 }
 
@@ -282,7 +289,7 @@ func (w *writer) minute(m *minute) {
 	w.float(m.scoreMax)
 	w.size(len(m.bins))
 	for _, n := range m.bins {
-		w.b = binary.LittleEndian.AppendUint32(w.b, n)
+		w.uint32(n)
 	}
 	w.size(len(m.features))
 	for _, f := range m.features {

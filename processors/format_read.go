@@ -106,27 +106,40 @@ func (r *reader) transforms(t *features.State, seen int64) {
 }
 
 // rows reads the kept rows back to their places in the ring.
-func (r *reader) rows(s *State, keep int) {
-	first, width := r.int(), s.plan.width()
-	n := r.size(8)
-	if kept := int(s.seen - first); s.seen < 0 || first < 0 || kept != int(min(s.seen, int64(keep))) || n != kept*width {
+func (r *reader) rows(s *State) {
+	each := 8
+	if s.rows.narrow {
+		each = 4
+	}
+	first, n := r.int(), r.size(each)
+	kept := min(s.seen, int64(s.rows.keep))
+	if s.seen < 0 || first != s.seen-kept || int64(n) != kept*int64(s.rows.width) {
 		r.fail()
 		return
 	}
-	kept := n / width
-	s.rows, s.times = make([]float64, n), make([]int64, kept)
+	if s.rows.narrow {
+		s.rows.f32 = make([]float32, n)
+	} else {
+		s.rows.f64 = make([]float64, n)
+	}
+	row := make([]float64, s.rows.width)
 	for i := first; i < s.seen; i++ {
-		row := s.row(i, keep)
 		for j := range row {
-			row[j] = r.float()
+			if s.rows.narrow {
+				row[j] = float64(math.Float32frombits(r.uint32()))
+			} else {
+				row[j] = r.float()
+			}
 		}
+		s.rows.put(i, row)
 	}
-	if r.size(8) != kept {
+	if int64(r.size(4)) != kept {
 		r.fail()
 		return
 	}
+	s.times = make([]uint32, kept)
 	for i := first; i < s.seen; i++ {
-		s.times[i%int64(keep)] = r.int()
+		s.times[i%int64(s.rows.keep)] = r.uint32()
 	}
 }
 

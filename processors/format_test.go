@@ -31,6 +31,10 @@ func goldenStates() map[string]struct {
 	}{
 		"warm-up": {func(d *streams.Definition) { d.WarmUp, d.Window, d.Refit = 40, 60, 30 }, 17},
 		"fitted":  {func(d *streams.Definition) { d.WarmUp, d.Window, d.Refit, d.Buffer = 40, 60, 30, 100 }, 205},
+		"compact": {func(d *streams.Definition) {
+			d.WarmUp, d.Window, d.Refit, d.Buffer, d.Profile = 40, 60, 90, 100, streams.ProfileCompact
+			d.Features[0].Transforms = []string{"diff", "season_residual"} // Its raw value is no column.
+		}, 205},
 		"wildcard": {func(d *streams.Definition) {
 			d.WarmUp, d.Window, d.Refit, d.Buffer = 40, 60, 30, 100
 			d.Features = []streams.Feature{{Name: "*", Missing: streams.MissingReject, Direction: streams.DirectionBoth}}

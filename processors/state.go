@@ -15,17 +15,18 @@ type State struct {
 	entity string
 	plan   *plan // Nil before the first event of a wildcard stream.
 
-	seen      int64
-	scored    int64
-	flagged   int64
-	lastEvent time.Time
+	seen       int64
+	scored     int64
+	flagged    int64
+	firstEvent time.Time
+	lastEvent  time.Time
 
 	transforms *features.State
 	speeds     *features.State // Of the alert forest's columns; nil where the alert score is the depth.
 	held       []float64       // Last value of each feature; NaN before any.
 
-	rows  []float64 // Ring of rows: see plan.width. The row of event number i (from 0) is at i mod its capacity.
-	times []int64   // Event times of the rows, Unix nanoseconds.
+	rows  rows     // Of the events from the oldest a fit may still need; events are numbered from 0.
+	times []uint32 // Event times of the rows, Unix seconds: a ring alongside.
 
 	generation int64 // Number of fits.
 	fitFrom    int64 // Rows of the last fit: [fitFrom, fitTo).
@@ -47,14 +48,15 @@ type State struct {
 func (e *Engine) NewState(entity string) *State {
 	s := &State{entity: entity, calibrator: decision.New(e.rule)}
 	if e.fixed != nil {
-		s.adopt(e.fixed)
+		e.adopt(s, e.fixed)
 	}
 	return s
 }
 
-// adopt fixes the features of the key.
-func (s *State) adopt(p *plan) {
+// adopt fixes the features of a key.
+func (e *Engine) adopt(s *State, p *plan) {
 	s.plan, s.transforms = p, p.pipeline.NewState()
+	s.rows = newRows(p.width, e.keep(), e.def.Profile == streams.ProfileCompact)
 	if p.alert != nil {
 		s.speeds = p.alert.NewState()
 	}
@@ -65,22 +67,20 @@ func (s *State) adopt(p *plan) {
 	s.minute.features = make([]span, len(p.names))
 }
 
-// row returns the stored row of event number i.
-func (s *State) row(i int64, keep int) []float64 {
-	w := s.plan.width()
-	at := int(i%int64(keep)) * w
-	return s.rows[at : at+w]
-}
-
-// store keeps the row of the next event. The ring grows until it is full: most keys of a wide stream stay small.
-func (s *State) store(row []float64, at time.Time, keep int) {
-	if n := int(s.seen % int64(keep)); n*len(row) < len(s.rows) {
-		copy(s.rows[n*len(row):], row)
-		s.times[n] = at.UnixNano()
+// store keeps the row of the next event.
+func (s *State) store(row []float64, at time.Time) {
+	s.rows.put(s.seen, row)
+	seconds := uint32(at.Unix()) // Event times lie between the years 1971 and 2100.
+	if n := int(s.seen % int64(s.rows.keep)); n < len(s.times) {
+		s.times[n] = seconds
 		return
 	}
-	s.rows = append(s.rows, row...)
-	s.times = append(s.times, at.UnixNano())
+	s.times = append(s.times, seconds)
+}
+
+// timeOf returns the event time of the row of event number i, to the second.
+func (s *State) timeOf(i int64) time.Time {
+	return time.Unix(int64(s.times[i%int64(s.rows.keep)]), 0).UTC()
 }
 
 // recentFlags is how many scored events the realised rate looks back.

@@ -23,8 +23,7 @@ func (e *Engine) Status(s *State) streams.DetectorStatus {
 		theta, at := s.calibrator.Threshold(e.Rate()), s.fitTime
 		out.Threshold, out.LastFit = &theta, &at
 	} else if left := float64(e.def.WarmUp) - float64(s.seen); s.seen > 1 {
-		newest, oldest := s.times[(s.seen-1)%int64(e.keep())], s.times[0]
-		seconds := math.Max(0, float64(newest-oldest)/1e9/float64(s.seen-1)*left)
+		seconds := max(0, s.lastEvent.Sub(s.firstEvent).Seconds()/float64(s.seen-1)*left)
 		out.ReadyIn = &seconds
 	}
 	if s.calibrator.Voters() < len(e.specs) && s.generation > 0 {
@@ -55,13 +54,12 @@ func (e *Engine) ranges(s *State) []streams.FeatureRange {
 	if n == 0 {
 		return nil
 	}
-	c := s.plan.rawAt()
 	column, scratch := make([]float64, n), make([]float64, n)
 	var out []streams.FeatureRange
 	for j, name := range s.plan.names {
 		r := streams.FeatureRange{Name: name, Min: math.Inf(1), Max: math.Inf(-1)}
 		for i := range n {
-			v := s.row(from+int64(i), e.keep())[c+j]
+			v := s.rows.value(from+int64(i), s.plan.raw[j])
 			column[i], r.Min, r.Max = v, min(r.Min, v), max(r.Max, v)
 		}
 		r.Median, _ = detectors.Median95(column, scratch)

@@ -42,7 +42,7 @@ func (e *Engine) Step(s *State, ev *streams.Event) (Result, *streams.Reject) {
 		return Result{}, reject
 	}
 	if s.plan == nil {
-		s.adopt(p)
+		e.adopt(s, p)
 	}
 	var r Result
 	d, scored := e.judge(s, w)
@@ -107,7 +107,7 @@ func (e *Engine) prepare(s *State, ev *streams.Event, w *work) (*plan, *streams.
 	if p == nil {
 		p = e.planFor(ev.Names)
 		s = &State{entity: s.entity}
-		s.adopt(p)
+		e.adopt(s, p)
 	}
 	if e.fixed == nil && !slices.Equal(p.names, ev.Names) {
 		return nil, &streams.Reject{Code: streams.CodeShape, Reason: "has the features " + strings.Join(ev.Names, ", ") + "; the detector learned " + strings.Join(p.names, ", ")}
@@ -126,12 +126,14 @@ func (e *Engine) prepare(s *State, ev *streams.Event, w *work) (*plan, *streams.
 		}
 		w.values[j] = s.held[j]
 	}
-	w.row = sized(w.row, p.width())
+	w.row = sized(w.row, p.width)
 	p.pipeline.Apply(s.transforms, w.values, ev.Time, w.row[:p.columns()], &w.transform)
 	if p.alert != nil {
 		p.alert.Apply(s.speeds, w.values, ev.Time, p.alertRow(w.row), &w.transform)
 	}
-	copy(w.row[p.rawAt():], w.values)
+	for j, at := range p.raw {
+		w.row[at] = w.values[j]
+	}
 	return p, nil
 }
 
@@ -193,7 +195,10 @@ func (s *State) count(r *Result) {
 
 // learn takes the event into the state.
 func (e *Engine) learn(s *State, ev *streams.Event, w *work) {
-	s.store(w.row, ev.Time, e.keep())
+	s.store(w.row, ev.Time)
+	if s.seen == 0 {
+		s.firstEvent = ev.Time
+	}
 	s.plan.pipeline.Learn(s.transforms, w.values, ev.Time)
 	if s.plan.alert != nil {
 		s.plan.alert.Learn(s.speeds, w.values, ev.Time)

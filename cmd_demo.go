@@ -58,7 +58,7 @@ func (c *demoCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	show := newDemoShow(a, sys, started)
+	show := newDemoShow(a, sys, started, len(c.Data) == 0)
 	show.hello(c)
 
 	ctx, stop := context.WithCancel(a.ctx)

@@ -35,9 +35,9 @@ type demoShow struct {
 	fedTo   time.Time
 }
 
-func newDemoShow(a *app, sys *system, started time.Time) *demoShow {
+func newDemoShow(a *app, sys *system, started time.Time, simulated bool) *demoShow {
 	return &demoShow{
-		sys: sys, out: a.stderr, stdout: a.stdout, truth: newTruthBook(sys.cfg.Streams.Definitions()), started: started,
+		sys: sys, out: a.stderr, stdout: a.stdout, truth: newTruthBook(sys.cfg.Streams.Definitions(), simulated), started: started,
 		first: map[string]time.Duration{}, status: map[string]streams.DetectorStatus{}, ready_: map[string]bool{}, shown: map[string]bool{},
 	}
 }
@@ -121,7 +121,11 @@ func (d *demoShow) anomaly(m *sarama.ConsumerMessage) {
 	if _, ok := d.first[a.Stream]; !ok {
 		d.first[a.Stream] = time.Since(d.started)
 	}
-	fmt.Fprintf(d.out, "%s  ANOMALY  %s  score %s  %s\n", a.Timestamp.Local().Format("15:04:05"), streams.DetectorKey(a.Stream, a.Entity), score(a.Score), a.Why.Sentence)
+	at := a.Timestamp.Local().Format("15:04:05")
+	if time.Since(a.Timestamp).Abs() > 12*time.Hour {
+		at = a.Timestamp.Local().Format("2006-01-02 15:04:05")
+	}
+	fmt.Fprintf(d.out, "%s  ANOMALY  %s  score %s  %s\n", at, streams.DetectorKey(a.Stream, a.Entity), score(a.Score), a.Why.Sentence)
 }
 
 // score shows a score with three digits, never rounded up.
@@ -242,8 +246,12 @@ func (d *demoShow) summary(output string) error {
 		if r.Faults > 0 {
 			found = fmt.Sprintf("%d of %d", r.Found, r.Faults)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", r.Stream, r.Events, r.Scored, r.Anomalies, found, shownRatio(r.Precision, 1, ""),
-			r.FalseAlarms, shownRatio(r.FalseRate, 100, " %"), shownRatio(&r.Requested, 100, " %"), shownRatio(r.Delay, 1, " events"), shownRatio(r.FirstAfter, 1, " s"))
+		wrong := "-"
+		if r.FalseAlarms != nil {
+			wrong = strconv.FormatInt(*r.FalseAlarms, 10)
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Stream, r.Events, r.Scored, r.Anomalies, found, shownRatio(r.Precision, 1, ""),
+			wrong, shownRatio(r.FalseRate, 100, " %"), shownRatio(&r.Requested, 100, " %"), shownRatio(r.Delay, 1, " events"), shownRatio(r.FirstAfter, 1, " s"))
 	}
 	return w.Flush()
 }

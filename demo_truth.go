@@ -12,6 +12,7 @@ import (
 // travels in a header that no processor reads.
 type truthBook struct {
 	mu      sync.Mutex
+	known   bool           // The events come from the simulators; of recorded ones nobody knows the truth.
 	warmUp  map[string]int // Events without a score at the start of each key, by stream.
 	streams map[string]*truthStream
 }
@@ -42,8 +43,8 @@ type truthEvent struct {
 	at     time.Time
 }
 
-func newTruthBook(definitions []*streams.Definition) *truthBook {
-	b := &truthBook{warmUp: map[string]int{}, streams: map[string]*truthStream{}}
+func newTruthBook(definitions []*streams.Definition, known bool) *truthBook {
+	b := &truthBook{known: known, warmUp: map[string]int{}, streams: map[string]*truthStream{}}
 	for _, d := range definitions {
 		b.warmUp[d.Name] = d.WarmUp
 		b.streams[d.Name] = &truthStream{keys: map[string]*truthKey{}, where: map[streams.Position]truthEvent{}, marked: map[streams.Position]bool{}}
@@ -100,7 +101,7 @@ type demoSummary struct {
 	Found       int      `json:"faults_found"`          // Those with at least one anomaly.
 	Precision   *float64 `json:"precision"`             // Share of anomalies that lie in a fault.
 	Recall      *float64 `json:"recall"`                // Share of faults found.
-	FalseAlarms int64    `json:"false_alarms"`          // Anomalies outside every fault.
+	FalseAlarms *int64   `json:"false_alarms"`          // Anomalies outside every fault; null where nobody knows the truth.
 	FalseRate   *float64 `json:"false_alarm_rate"`      // Their share of the normal scored events.
 	Requested   float64  `json:"requested_rate"`        // The false-alarm rate asked for.
 	Delay       *float64 `json:"median_delay_events"`   // Events of a found fault before its first anomaly.
@@ -131,13 +132,17 @@ func (b *truthBook) summary(d *streams.Definition) demoSummary {
 			first[e.fault] = e
 		}
 	}
-	out.FalseAlarms, out.Found = out.Anomalies-right, len(first)
+	if !b.known {
+		return out
+	}
+	wrong := out.Anomalies - right
+	out.FalseAlarms, out.Found = &wrong, len(first)
 	normal := out.Scored
 	for _, f := range s.faults {
 		normal -= int64(f.events)
 	}
 	if normal > 0 {
-		out.FalseRate = ratio(float64(out.FalseAlarms), float64(normal))
+		out.FalseRate = ratio(float64(wrong), float64(normal))
 	}
 	if len(s.faults) > 0 {
 		out.Recall = ratio(float64(out.Found), float64(out.Faults))

@@ -12,7 +12,7 @@ func TestTruthBook(t *testing.T) {
 	t.Parallel()
 	d := streams.DefaultDefinition("s")
 	d.WarmUp = 2
-	b := newTruthBook([]*streams.Definition{&d})
+	b := newTruthBook([]*streams.Definition{&d}, true)
 	truths := []string{"early", "", "", "", "leak", "leak", "leak", "", "spike", "", "", ""}
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	pos := func(i int) streams.Position { return streams.Position{Topic: "s", Offset: int64(i)} }
@@ -23,7 +23,7 @@ func TestTruthBook(t *testing.T) {
 		b.anomaly(&streams.Anomaly{Stream: "s", Source: pos(i)})
 	}
 	got := b.summary(&d)
-	if got.Events != 12 || got.Scored != 10 || got.Anomalies != 3 || got.Faults != 2 || got.Found != 1 || got.FalseAlarms != 1 {
+	if got.Events != 12 || got.Scored != 10 || got.Anomalies != 3 || got.Faults != 2 || got.Found != 1 || *got.FalseAlarms != 1 {
 		t.Errorf("counts: got %+v", got)
 	}
 	for name, c := range map[string]struct{ got, want float64 }{

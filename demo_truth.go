@@ -20,9 +20,13 @@ type truthBook struct {
 type truthStream struct {
 	keys   map[string]*truthKey
 	faults []*truthFault // In order of their first event.
-	events int64
-	where  map[streams.Position]truthEvent
-	marked map[streams.Position]bool // Anomalies by position.
+
+	events, scored, normal int64 // Normal: scored and in no fault.
+	anomalies, right       int64 // Right: in a fault.
+
+	latest map[streams.Position]*truthEvent // The last scored events, for the anomalies that follow soon.
+	order  []streams.Position               // Ring of their positions.
+	early  map[streams.Position]bool        // Anomalies that came before their event was read.
 }
 
 type truthKey struct {
@@ -33,21 +37,26 @@ type truthKey struct {
 // truthFault is one injected fault of one key: a run of events with the same truth.
 type truthFault struct {
 	name   string
-	events int       // Scored events so far.
-	first  time.Time // Event time of the first scored one.
+	events int         // Scored events so far.
+	first  time.Time   // Event time of the first scored one.
+	found  *truthEvent // Its first event that was an anomaly.
 }
 
 type truthEvent struct {
 	fault  *truthFault // Nil for a normal event.
 	number int         // Of the event within its fault, from 0.
 	at     time.Time
+	marked bool // It was an anomaly.
 }
+
+// remembered is how many scored events of a stream wait for their anomalies. Those come within seconds.
+const remembered = 1 << 17
 
 func newTruthBook(definitions []*streams.Definition, known bool) *truthBook {
 	b := &truthBook{known: known, warmUp: map[string]int{}, streams: map[string]*truthStream{}}
 	for _, d := range definitions {
 		b.warmUp[d.Name] = d.WarmUp
-		b.streams[d.Name] = &truthStream{keys: map[string]*truthKey{}, where: map[streams.Position]truthEvent{}, marked: map[streams.Position]bool{}}
+		b.streams[d.Name] = &truthStream{keys: map[string]*truthKey{}, latest: map[streams.Position]*truthEvent{}, early: map[streams.Position]bool{}}
 	}
 	return b
 }
@@ -74,20 +83,59 @@ func (b *truthBook) event(stream, key string, position streams.Position, at time
 		k.open = &truthFault{name: truth, first: at}
 		s.faults = append(s.faults, k.open)
 	}
-	e := truthEvent{fault: k.open, at: at}
-	if k.open != nil {
+	e := &truthEvent{fault: k.open, at: at}
+	s.scored++
+	if k.open == nil {
+		s.normal++
+	} else {
 		e.number = k.open.events
 		k.open.events++
 	}
-	s.where[position] = e
+	s.remember(position, e)
+	if s.early[position] {
+		delete(s.early, position)
+		s.mark(e)
+	}
+}
+
+func (s *truthStream) remember(position streams.Position, e *truthEvent) {
+	if len(s.order) < remembered {
+		s.order = append(s.order, position)
+	} else {
+		at := &s.order[s.scored%remembered]
+		delete(s.latest, *at)
+		*at = position
+	}
+	s.latest[position] = e
+}
+
+// mark counts an anomaly once.
+func (s *truthStream) mark(e *truthEvent) {
+	if e.marked {
+		return
+	}
+	e.marked = true
+	s.anomalies++
+	if f := e.fault; f != nil {
+		s.right++
+		if f.found == nil || e.number < f.found.number {
+			f.found = e
+		}
+	}
 }
 
 // anomaly notes a detected anomaly; repetitions do not count.
 func (b *truthBook) anomaly(a *streams.Anomaly) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s := b.streams[a.Stream]; s != nil {
-		s.marked[a.Source] = true
+	s := b.streams[a.Stream]
+	if s == nil {
+		return
+	}
+	if e, ok := s.latest[a.Source]; ok {
+		s.mark(e)
+	} else if len(s.early) < remembered {
+		s.early[a.Source] = true
 	}
 }
 
@@ -115,45 +163,28 @@ func (b *truthBook) summary(d *streams.Definition) demoSummary {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.streams[d.Name]
-	out := demoSummary{Stream: d.Name, Events: s.events, Scored: int64(len(s.where)), Requested: d.Rate, Faults: len(s.faults)}
-	first := map[*truthFault]truthEvent{}
-	var right int64
-	for position := range s.marked {
-		e, ok := s.where[position]
-		if !ok {
-			continue
-		}
-		out.Anomalies++
-		if e.fault == nil {
-			continue
-		}
-		right++
-		if before, ok := first[e.fault]; !ok || e.number < before.number {
-			first[e.fault] = e
-		}
-	}
+	out := demoSummary{Stream: d.Name, Events: s.events, Scored: s.scored, Anomalies: s.anomalies, Requested: d.Rate, Faults: len(s.faults)}
 	if !b.known {
 		return out
 	}
-	wrong := out.Anomalies - right
-	out.FalseAlarms, out.Found = &wrong, len(first)
-	normal := out.Scored
-	for _, f := range s.faults {
-		normal -= int64(f.events)
+	wrong := s.anomalies - s.right
+	out.FalseAlarms = &wrong
+	if s.normal > 0 {
+		out.FalseRate = ratio(float64(wrong), float64(s.normal))
 	}
-	if normal > 0 {
-		out.FalseRate = ratio(float64(wrong), float64(normal))
+	var delays, seconds []float64
+	for _, f := range s.faults {
+		if f.found != nil {
+			out.Found++
+			delays = append(delays, float64(f.found.number))
+			seconds = append(seconds, f.found.at.Sub(f.first).Seconds())
+		}
 	}
 	if len(s.faults) > 0 {
 		out.Recall = ratio(float64(out.Found), float64(out.Faults))
 		if out.Anomalies > 0 {
-			out.Precision = ratio(float64(right), float64(out.Anomalies))
+			out.Precision = ratio(float64(s.right), float64(out.Anomalies))
 		}
-	}
-	var delays, seconds []float64
-	for f, e := range first {
-		delays = append(delays, float64(e.number))
-		seconds = append(seconds, e.at.Sub(f.first).Seconds())
 	}
 	out.Delay, out.DelayTime = median(delays), median(seconds)
 	return out

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"sync/atomic"
 
 	"github.com/IBM/sarama"
@@ -25,6 +26,10 @@ func (s *system) addAPI(store *store, control *control) error {
 		History: store, Audits: store, Statuses: statuses, Publisher: publisher, Control: control,
 		Scorer: scorer{control.detectors}, Health: s.health(), FeedLoaded: anomalies.CaughtUp, Registry: s.registry,
 	})
+	var listening *net.OpError
+	if errors.As(err, &listening) {
+		return err // The address is taken: nothing is wrong with the configuration.
+	}
 	if err != nil {
 		return usageError{err}
 	}

@@ -24,20 +24,22 @@ func (s *site) openStore(ctx context.Context) (*store, error) {
 		URL: s.cfg.Store.URL, Password: password, GrafanaPassword: grafana, MaxConnections: s.cfg.Store.MaxConnections,
 		Retention: s.cfg.Store.Retention, Timescale: s.cfg.Store.Timescale, Log: s.log,
 	}
+	if err := config.WithDefaults().Validate(); err != nil {
+		return nil, usageError{err}
+	}
 	var opened *sink.Store
 	var permanent error
-	err = s.patiently(ctx, func() error {
-		opened, err = sink.Open(ctx, config)
-		if errors.Is(err, sink.ErrSchemaTooNew) {
+	err = s.patiently(ctx, func() (err error) {
+		if opened, err = sink.Open(ctx, config); sink.Permanent(err) {
 			permanent = err
 			return nil
 		}
 		return err
 	})
-	if permanent != nil {
-		err = permanent
+	if err = errors.Join(permanent, err); err != nil {
+		return nil, err
 	}
-	return &store{opened}, err
+	return &store{opened}, nil
 }
 
 // maintain drops old rows, and closes the database when the context ends.

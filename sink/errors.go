@@ -41,6 +41,30 @@ func classify(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// Permanent reports whether an error of Open waits for a person and not for a server: an address or a file that cannot be
+// used, an unknown database or user, a wrong password, missing rights, a schema that is too new.
+func Permanent(err error) bool {
+	var address *pgconn.ParseConfigError
+	if errors.Is(err, ErrSchemaTooNew) || errors.As(err, &address) {
+		return true
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && len(pg.Code) == 5 {
+		switch pg.Code[:2] {
+		case "0A", "28", "3D", "42": // Not supported, who are you, no such database, a statement that this server refuses.
+			return true
+		}
+	}
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		switch lite.Code() & 0xff {
+		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_CORRUPT:
+			return true
+		}
+	}
+	return false
+}
+
 // refusedAs reports whether Postgres refused a statement with this code.
 func refusedAs(err error, code string) bool {
 	var pg *pgconn.PgError

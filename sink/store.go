@@ -30,7 +30,8 @@ type Store struct {
 	made partitions    // Postgres.
 }
 
-// Open connects and brings the schema up to date. Errors: ErrSchemaTooNew, else trouble of the database, which may pass.
+// Open connects and brings the schema up to date. Errors: ErrSchemaTooNew and others of which Permanent
+// holds, else trouble of the database, which may pass.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	c = c.WithDefaults()
 	if err := c.Validate(); err != nil {

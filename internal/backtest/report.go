@@ -19,16 +19,17 @@ var reportTemplate string
 
 // reportPage is what the template shows.
 type reportPage struct {
-	Stream  string
-	Runs    []RunResult
-	Summary reportTable
-	Metrics reportTable // Without rows where nothing is labelled.
-	Sources []reportSource
-	Rejects bool
-	Width   float64
-	Height  float64
-	Left    float64
-	Right   float64
+	Stream   string
+	Runs     []RunResult
+	Compared bool // There are several.
+	Summary  reportTable
+	Metrics  reportTable // Without rows where nothing is labelled.
+	Sources  []reportSource
+	Rejects  bool
+	Width    float64
+	Height   float64
+	Left     float64
+	Right    float64
 }
 
 // reportTable is a table of text.
@@ -52,7 +53,7 @@ type reportRun struct {
 
 // writeReport writes the report as one HTML file that needs nothing else.
 func writeReport(path string, r *Result) (err error) {
-	page := reportPage{Stream: r.Runs[0].Stream, Runs: r.Runs, Width: plotLeft + plotWidth + 16, Height: plotHeight, Left: plotLeft, Right: plotLeft + plotWidth}
+	page := reportPage{Stream: r.Runs[0].Stream, Runs: r.Runs, Compared: len(r.Runs) > 1, Width: plotLeft + plotWidth + 16, Height: plotHeight, Left: plotLeft, Right: plotLeft + plotWidth}
 	page.Summary, page.Metrics = summaryTable(r), metricsTable(r)
 	for k, first := range r.Runs[0].Sources {
 		s := reportSource{Name: first.Name, Rejects: first.Rejects}
@@ -79,7 +80,7 @@ func writeReport(path string, r *Result) (err error) {
 
 // summaryTable has a row per source and setup, and one per setup for all.
 func summaryTable(r *Result) reportTable {
-	t := reportTable{Head: []string{"source", "rows", "refused", "entities", "scored", "anomalies", "regimes", "realised rate", "requested", "events/s"}}
+	t := reportTable{Head: []string{"source", "rows", "refused", "entities", "scored", "anomalies", "new regimes", "realised rate", "requested", "events/s"}}
 	for _, run := range r.Runs {
 		list := run.Sources
 		if len(list) > 1 {
@@ -99,7 +100,7 @@ func summaryTable(r *Result) reportTable {
 
 // metricsTable has a row per labelled source and setup, and one per setup for all.
 func metricsTable(r *Result) reportTable {
-	t := reportTable{Head: []string{"source", "ROC", "AP", "VUS-PR", "FAR", "FAR/requested", "false episodes/1000", "events", "found", "delay", "precision", "event F1", "row F1", "hits 150 %"}}
+	t := reportTable{Head: []string{"source", "ROC", "AP", "VUS\u2011PR", "FAR", "FAR / requested", "false episodes / 1000", "events", "found", "delay", "precision", "event F1", "row F1", "hits\u00a0150\u00a0%"}}
 	for _, run := range r.Runs {
 		list := run.Sources
 		if len(list) > 1 {
@@ -141,6 +142,9 @@ func featureList(d *streams.Definition) string {
 	var names []string
 	for _, f := range d.Features {
 		name := f.Name
+		if d.Wildcard() {
+			name = "every numeric field"
+		}
 		if len(f.Transforms) > 0 {
 			name += " (" + strings.Join(f.Transforms, ", ") + ")"
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -176,7 +177,7 @@ func rates(t *table, requested float64) (plot, float64) {
 		}
 	}
 	p := ranges("alarm rate", values, 0, top)
-	p.High = label(100*top) + " %"
+	p.High = strconv.FormatFloat(100*top, 'g', 2, 64) + " %"
 	return p, round(plotHeight * (1 - requested/top))
 }
 
@@ -226,7 +227,13 @@ func (t *table) ticks() []tick {
 	return out
 }
 
-func label(v float64) string { return fmt.Sprintf("%.4g", v) }
+// label writes a number with four significant digits, the whole part of a large one as it is.
+func label(v float64) string {
+	if size := math.Abs(v); size >= 1000 && size < 1e7 {
+		return whole(int64(math.Round(v)))
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}
 
 // round keeps one decimal: the drawing needs no more.
 func round(v float64) float64 { return math.Round(10*v) / 10 }

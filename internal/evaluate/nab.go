@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
@@ -32,6 +33,14 @@ type NABReport struct {
 	EveryFixed    map[string]NABScore `json:"every_row_fixed_cut"`
 	EpisodesBest  map[string]NABScore `json:"episodes_best_cut"`
 	EpisodesFixed map[string]NABScore `json:"episodes_fixed_cut"`
+}
+
+// String sums the report up in a line: the standard profile.
+func (r NABReport) String() string {
+	const profile = "standard"
+	return fmt.Sprintf("%d files, %d windows; standard profile: on episodes %s at the best cut (%s), %s at the threshold; on every row %s and %s", r.Files, r.Windows,
+		r.EpisodesBest[profile].Score.Format(1), r.EpisodesBest[profile].Threshold.Format(4), r.EpisodesFixed[profile].Score.Format(1),
+		r.EveryBest[profile].Score.Format(1), r.EveryFixed[profile].Score.Format(1))
 }
 
 // MeasureNAB scores all streams together; span is the number of rows an episode must stand out from, 150 in the benchmark

@@ -103,8 +103,10 @@ func (s *system) run(ctx context.Context) error {
 }
 
 // ready returns nil when every part is, else the first reason.
-func (s *system) ready(ctx context.Context) error {
-	for _, p := range s.parts {
+func (s *system) ready(ctx context.Context) error { return ready(ctx, s.parts) }
+
+func ready(ctx context.Context, parts []part) error {
+	for _, p := range parts {
 		if p.ready == nil {
 			continue
 		}

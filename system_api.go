@@ -56,9 +56,16 @@ func (s *system) addAPI(store *store, control *control) error {
 	return nil
 }
 
-// health lets the API ask every part but itself.
+// health lets the API ask every part but itself: those so far by name, those that feed the API, which come later, as one.
 func (s *system) health() []api.Part {
-	return []api.Part{{Name: "parts", Ready: s.ready}}
+	var out []api.Part
+	for _, p := range s.parts {
+		if p.ready != nil {
+			out = append(out, api.Part{Name: p.name, Ready: p.ready})
+		}
+	}
+	before := len(s.parts)
+	return append(out, api.Part{Name: "feeds", Ready: func(ctx context.Context) error { return ready(ctx, s.parts[before:]) }})
 }
 
 // apiConfig translates the configuration.

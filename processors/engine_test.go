@@ -220,3 +220,31 @@ func TestDirectionAndDeviation(t *testing.T) {
 		}
 	}
 }
+
+// TestDetectorsThatCannotBeFitted checks that a detector without a fit has no vote, that the others decide, and that a key where
+// no detector can be fitted yet begins to score when one can.
+func TestDetectorsThatCannotBeFitted(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		detectors []streams.DetectorSpec
+		scoredAt  int64 // First event with a score.
+		voters    int
+	}{
+		"one of three": {[]streams.DetectorSpec{{Name: "iforest"}, {Name: "hbos"}, {Name: "knn", Params: map[string]any{"n_neighbors": 5000}}}, 50, 2},
+		"none at first": {[]streams.DetectorSpec{{Name: "knn", Params: map[string]any{"n_neighbors": 120}}}, 150, 1},
+	} {
+		e := newTestEngine(t, testDefinition(func(d *streams.Definition) {
+			d.WarmUp, d.Refit, d.Window, d.Detectors = 50, 100, 400, c.detectors
+		}))
+		s, g := e.NewState("e"), newTraffic(5)
+		for i := range int64(900) {
+			r := step(t, e, s, g.next())
+			if r.Scored != (i >= c.scoredAt) || r.Scored && r.Voters != c.voters {
+				t.Fatalf("%s: event %d: scored %v by %d", name, i, r.Scored, r.Voters)
+			}
+		}
+		if status := e.Status(s); c.voters < len(c.detectors) && (status.Phase != streams.PhaseDegraded || len(status.Failures) != 1) {
+			t.Errorf("%s: status %s, failures %v", name, status.Phase, status.Failures)
+		}
+	}
+}

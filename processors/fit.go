@@ -57,13 +57,14 @@ func (e *Engine) fit(s *State, w *work) {
 	s.fitTime = s.lastEvent
 	s.models = e.train(s, w, s.models)
 	training := e.training(s.models, w)
-	first := s.generation == 1
 	s.calibrator.Rescale(training)
-	if first {
+	switch {
+	case s.calibrator.Voters() == 0: // No detector takes these rows: the next fit may bring one.
+	case s.calibrator.Past() == 0:
 		e.crossFit(s, w)
-		return
+	default:
+		s.calibrator.Rejudge(training, e.Rate())
 	}
-	s.calibrator.Rejudge(training, e.Rate())
 }
 
 // training gathers the training scores of fitted models.

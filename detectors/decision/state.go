@@ -5,6 +5,9 @@ import "math"
 // Voters returns how many detectors vote.
 func (c *Calibrator) Voters() int { return c.voters }
 
+// Past returns how many statistics count as past.
+func (c *Calibrator) Past() int { return c.past.len() }
+
 // Waiting returns how many alarms do not count as past yet.
 func (c *Calibrator) Waiting() int { return len(c.waiting) }
 

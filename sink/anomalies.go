@@ -14,56 +14,74 @@ import (
 const anomalyFields = `id, "timestamp", stream, entity, kind, score, severity, alert_score, votes, voters, needed, detectors, features, contributions,
   sentence, explanation, source_topic, source_partition, source_offset, replay, suppressed_by, created_at`
 
+const anomalyStatement = `SELECT ` + anomalyFields + ` FROM anomalies WHERE id = $1 LIMIT 1`
+
 // Anomalies returns one page. Errors: streams.ErrBadCursor, else trouble of the database.
 func (s *Store) Anomalies(ctx context.Context, q streams.AnomalyQuery) (streams.AnomalyPage, error) {
-	c := &conditions{s: s}
-	s.filter(c, &q)
 	page := streams.AnomalyPage{Items: []streams.StoredAnomaly{}, Total: -1}
 	if q.Count {
-		total, err := s.count(ctx, c, &q)
+		total, err := s.count(ctx, &q)
 		if err != nil {
 			return page, err
 		}
 		page.Total = total
 	}
+	q.Limit = min(max(q.Limit, 1), 1000)
+	statement, args, err := s.pageStatement(&q)
+	if err != nil {
+		return page, err
+	}
+	items, err := s.anomalies(ctx, statement, args...)
+	if err != nil {
+		return page, err
+	}
+	if len(items) > q.Limit {
+		items = items[:q.Limit]
+		page.Next = cursorOf(q.Sort, &items[q.Limit-1])
+	}
+	page.Items = items
+	return page, nil
+}
+
+// pageStatement reads one row more than the page has, which tells whether there is another page.
+func (s *Store) pageStatement(q *streams.AnomalyQuery) (statement string, args []any, err error) {
+	c := s.filter(q)
 	o := orderOf(q.Sort)
 	if q.Cursor != "" {
 		if err := s.after(c, o, q.Sort, q.Cursor); err != nil {
-			return page, err
+			return "", nil, err
 		}
 	}
 	direction := "DESC"
 	if o.ascending {
 		direction = "ASC"
 	}
-	limit := min(max(q.Limit, 1), 1000)
-	statement := fmt.Sprintf(`SELECT %s FROM anomalies%s ORDER BY %s %s, id %s LIMIT %d OFFSET %d`,
-		anomalyFields, c.where(), o.column, direction, direction, limit+1, max(q.Offset, 0))
-	items, err := s.anomalies(ctx, statement, c.args...)
-	if err != nil {
-		return page, err
-	}
-	if len(items) > limit {
-		items = items[:limit]
-		page.Next = cursorOf(q.Sort, &items[limit-1])
-	}
-	page.Items = items
-	return page, nil
+	statement = fmt.Sprintf(`SELECT %s FROM anomalies%s ORDER BY %s %s, id %s LIMIT %d OFFSET %d`,
+		anomalyFields, c.where(), o.column, direction, direction, q.Limit+1, max(q.Offset, 0))
+	return statement, c.args, nil
 }
 
 // count returns how many rows a query selects. Whole streams are not counted but looked up: counting millions takes seconds.
-func (s *Store) count(ctx context.Context, c *conditions, q *streams.AnomalyQuery) (n int64, err error) {
-	whole := *q
-	whole.Stream, whole.Sort, whole.Cursor, whole.Limit, whole.Offset, whole.Count = "", "", "", 0, 0, false
-	statement := `SELECT count(*) FROM anomalies`
-	if whole == (streams.AnomalyQuery{}) {
-		statement = `SELECT coalesce(sum(anomalies), 0) FROM anomaly_totals`
-	}
-	err = s.db.QueryRowContext(ctx, s.bind(statement+c.where()), c.args...).Scan(&n)
+func (s *Store) count(ctx context.Context, q *streams.AnomalyQuery) (n int64, err error) {
+	statement, args := s.countStatement(q)
+	err = s.db.QueryRowContext(ctx, s.bind(statement), args...).Scan(&n)
 	return n, classify("counting anomalies", err)
 }
 
-func (s *Store) filter(c *conditions, q *streams.AnomalyQuery) {
+func (s *Store) countStatement(q *streams.AnomalyQuery) (statement string, args []any) {
+	c := s.filter(q)
+	whole := *q
+	whole.Stream, whole.Sort, whole.Cursor, whole.Limit, whole.Offset, whole.Count = "", "", "", 0, 0, false
+	statement = `SELECT count(*) FROM anomalies`
+	if whole == (streams.AnomalyQuery{}) {
+		statement = `SELECT coalesce(sum(anomalies), 0) FROM anomaly_totals`
+	}
+	return statement + c.where(), c.args
+}
+
+// filter is the WHERE clause of a query, without its cursor.
+func (s *Store) filter(q *streams.AnomalyQuery) *conditions {
+	c := &conditions{s: s}
 	if q.Stream != "" {
 		c.add("stream = ?", q.Stream)
 	}
@@ -95,20 +113,19 @@ func (s *Store) filter(c *conditions, q *streams.AnomalyQuery) {
 	if !q.To.IsZero() {
 		c.add(`"timestamp" < ?`, q.To)
 	}
-	if q.Detector == "" {
-		return
+	switch {
+	case q.Detector == "":
+	case s.pool != nil:
+		c.add("detectors @> ?::jsonb", text([]map[string]any{{"name": q.Detector, "vote": true}}))
+	default:
+		c.add(`EXISTS (SELECT 1 FROM json_each(detectors) WHERE json_extract(value, '$.name') = ? AND json_extract(value, '$.vote'))`, q.Detector)
 	}
-	if s.pool != nil {
-		vote, _ := json.Marshal([]map[string]any{{"name": q.Detector, "vote": true}})
-		c.add("detectors @> ?::jsonb", string(vote))
-		return
-	}
-	c.add(`EXISTS (SELECT 1 FROM json_each(detectors) WHERE json_extract(value, '$.name') = ? AND json_extract(value, '$.vote'))`, q.Detector)
+	return c
 }
 
 // Anomaly returns one anomaly. Error streams.ErrNotFound where there is none.
 func (s *Store) Anomaly(ctx context.Context, id string) (streams.StoredAnomaly, error) {
-	items, err := s.anomalies(ctx, `SELECT `+anomalyFields+` FROM anomalies WHERE id = $1 LIMIT 1`, id)
+	items, err := s.anomalies(ctx, anomalyStatement, id)
 	if err != nil {
 		return streams.StoredAnomaly{}, err
 	}
@@ -118,15 +135,21 @@ func (s *Store) Anomaly(ctx context.Context, id string) (streams.StoredAnomaly, 
 	return items[0], nil
 }
 
-// Since returns what was stored after (created, id), in order of created_at and id, at most limit rows.
+// Since returns what was stored after (created, id), in order of created_at and id, at most limit rows. Rows appear when their
+// batch is committed, some milliseconds after created_at: whoever follows the store reads a little of the past again.
 func (s *Store) Since(ctx context.Context, created time.Time, id string, limit int) ([]streams.StoredAnomaly, error) {
+	statement, args := s.sinceStatement(created, id, limit)
+	return s.anomalies(ctx, statement, args...)
+}
+
+func (s *Store) sinceStatement(created time.Time, id string, limit int) (statement string, args []any) {
 	c := &conditions{s: s}
 	if id == "" {
 		c.add("created_at >= ?", created)
 	} else {
 		c.add("(created_at, id) > (?, ?)", created, id)
 	}
-	return s.anomalies(ctx, fmt.Sprintf(`SELECT %s FROM anomalies%s ORDER BY created_at, id LIMIT %d`, anomalyFields, c.where(), max(limit, 0)), c.args...)
+	return fmt.Sprintf(`SELECT %s FROM anomalies%s ORDER BY created_at, id LIMIT %d`, anomalyFields, c.where(), max(limit, 0)), c.args
 }
 
 func (s *Store) anomalies(ctx context.Context, statement string, args ...any) ([]streams.StoredAnomaly, error) {

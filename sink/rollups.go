@@ -10,20 +10,8 @@ import (
 
 // Rollups returns the newest rollups that match, in order of minute and entity.
 func (s *Store) Rollups(ctx context.Context, q streams.RollupQuery) ([]streams.Rollup, error) {
-	c := &conditions{s: s}
-	c.add("stream = ?", q.Stream)
-	if !q.Entities {
-		c.add("entity = ?", q.Entity)
-	}
-	if !q.From.IsZero() {
-		c.add("minute >= ?", q.From)
-	}
-	if !q.To.IsZero() {
-		c.add("minute < ?", q.To)
-	}
-	const fields = `stream, entity, minute, events, scored, anomalies, late, score_p50, score_p95, score_p99, score_max, requested_rate, realised_rate, features, closed`
-	statement := fmt.Sprintf(`SELECT * FROM (SELECT %s FROM rollups%s ORDER BY minute DESC, entity DESC LIMIT %d) AS newest ORDER BY minute, entity`, fields, c.where(), min(max(q.Limit, 1), 100000))
-	rows, err := s.db.QueryContext(ctx, s.bind(statement), c.args...)
+	statement, args := s.rollupStatement(&q)
+	rows, err := s.db.QueryContext(ctx, s.bind(statement), args...)
 	if err != nil {
 		return nil, classify("reading rollups", err)
 	}
@@ -45,4 +33,20 @@ func (s *Store) Rollups(ctx context.Context, q streams.RollupQuery) ([]streams.R
 		out = append(out, r)
 	}
 	return out, classify("reading rollups", rows.Err())
+}
+
+func (s *Store) rollupStatement(q *streams.RollupQuery) (statement string, args []any) {
+	c := &conditions{s: s}
+	c.add("stream = ?", q.Stream)
+	if !q.Entities {
+		c.add("entity = ?", q.Entity)
+	}
+	if !q.From.IsZero() {
+		c.add("minute >= ?", q.From)
+	}
+	if !q.To.IsZero() {
+		c.add("minute < ?", q.To)
+	}
+	return fmt.Sprintf(`SELECT * FROM (SELECT %s FROM rollups%s ORDER BY minute DESC, entity DESC LIMIT %d) AS newest ORDER BY minute, entity`,
+		rollupNames, c.where(), min(max(q.Limit, 1), 100000)), c.args
 }

@@ -11,6 +11,6 @@ func TestCOPODHalvesTheOtherTail(t *testing.T) {
 	near(t, "right", scoreOf(t, copod, []float64{50}), scoreOf(t, ecod, []float64{50}), 1e-12)
 }
 
-func FuzzCOPOD(f *testing.F) { fuzzDetector(f, "copod", "contamination") }
+func FuzzCOPOD(f *testing.F) { fuzzDetector(f, "copod", "") }
 
 func BenchmarkCOPOD(b *testing.B) { benchDetector(b, Spec{"copod", nil}) }

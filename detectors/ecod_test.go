@@ -106,6 +106,6 @@ func TestTailsOfAConstant(t *testing.T) {
 	}
 }
 
-func FuzzECOD(f *testing.F) { fuzzDetector(f, "ecod", "contamination") }
+func FuzzECOD(f *testing.F) { fuzzDetector(f, "ecod", "") }
 
 func BenchmarkECOD(b *testing.B) { benchDetector(b, Spec{"ecod", nil}) }

@@ -11,8 +11,8 @@ import (
 // fuzzDetector fits and scores arbitrary rows with arbitrary parameters of one detector: errors are the package's own,
 // scores and parts of accepted rows are finite, and a second fit gives the same bits.
 //
-// The bytes of shape are the number of columns, the mode, a numeric parameter, and what the numbers of rows are: raw
-// bits, or small integers, which tie.
+// The bytes of shape are the number of columns, the mode and whether the parameter is a share, its number, and what the
+// numbers of rows are: raw bits, or small integers, which tie. A parameter without a name is none.
 func fuzzDetector(f *testing.F, name, param string) {
 	for _, shape := range shapes {
 		var raw []byte
@@ -21,14 +21,22 @@ func fuzzDetector(f *testing.F, name, param string) {
 		}
 		f.Add([]byte{2, 0, 5, 0}, raw)
 		f.Add([]byte{1, 1, 3, 1}, raw)
+		f.Add([]byte{2, 2, 128, 0}, raw)
 	}
 	f.Add([]byte{9, 0, 1, 1}, make([]byte, 9*8*20))
 	f.Fuzz(func(t *testing.T, shape, raw []byte) {
 		if len(shape) < 4 || len(raw) > 1<<13 {
 			return
 		}
-		mode := []string{"fixed", "strict"}[shape[1]%2]
-		d, err := New(Spec{name, map[string]any{param: int(shape[2]), "mode": mode}})
+		params := map[string]any{"mode": []string{"fixed", "strict"}[shape[1]%2]}
+		switch {
+		case param == "":
+		case shape[1]&2 != 0:
+			params[param] = float64(shape[2]) / 256
+		default:
+			params[param] = int(shape[2])
+		}
+		d, err := New(Spec{name, params})
 		if err != nil {
 			var refused *ParamError
 			if !errors.As(err, &refused) {
@@ -68,11 +76,29 @@ func fuzzDetector(f *testing.F, name, param string) {
 			}
 			expectFinite(t, "parts", parts)
 		}
+		if l, ok := d.(Learner); ok {
+			fuzzLearner(t, l, x)
+		}
 		if err := d.Fit(x, uint64(shape[2])); err != nil {
 			t.Fatalf("the second fit: %v", err)
 		}
 		sameBits(t, "the second fit", d.TrainingScores(), want)
 	})
+}
+
+// fuzzLearner learns the rows of a fit again: scores stay finite.
+func fuzzLearner(t *testing.T, l Learner, x Matrix) {
+	t.Helper()
+	for i := range min(x.Rows, 40) {
+		if err := l.Learn(x.Row(i)); err != nil {
+			t.Fatalf("Learn of row %d: %v", i, err)
+		}
+		s, err := l.Score(x.Row(x.Rows - 1 - i))
+		if err != nil {
+			t.Fatalf("Score after learning: %v", err)
+		}
+		expectFinite(t, "score after learning", []float64{s})
+	}
 }
 
 // fuzzMatrix reads as many whole rows as there are.

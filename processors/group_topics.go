@@ -56,8 +56,6 @@ func (l Layout) Sources() []checkpoint.TopicSpec {
 		checkpoint.LogSpec(l.Topics.DeadLetters(), 0, l.Replication, l.Retention),
 		checkpoint.LogSpec(l.Topics.Rollups(), 0, l.Replication, l.Retention),
 		checkpoint.CompactedSpec(l.Topics.Detectors(), 0, l.Replication, compactionLag),
-		checkpoint.CompactedSpec(l.Topics.Incidents(), 0, l.Replication, compactionLag),
-		checkpoint.LogSpec(l.Topics.Feedback(), 0, l.Replication, -1),
 		checkpoint.CompactedSpec(l.Topics.Control(), 0, l.Replication, compactionLag),
 	}
 	for _, s := range shared {

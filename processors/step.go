@@ -98,9 +98,6 @@ func (e *Engine) due(s *State) bool {
 	return n >= 0 && n%int64(e.def.Refit) == 0
 }
 
-// farthest is the largest magnitude of a value: a farther one counts as this, so that no sum of squares overflows.
-const farthest = 1e100
-
 // prepare checks an event and computes its row into the scratch memory.
 func (e *Engine) prepare(s *State, ev *streams.Event, w *work) (*plan, *streams.Reject) {
 	p := s.plan
@@ -118,7 +115,7 @@ func (e *Engine) prepare(s *State, ev *streams.Event, w *work) (*plan, *streams.
 	w.values = append(w.values[:0], ev.Values...)
 	for j, v := range w.values {
 		if !math.IsNaN(v) {
-			w.values[j] = min(max(v, -farthest), farthest)
+			w.values[j] = min(max(v, -streams.MaxMagnitude), streams.MaxMagnitude) // The decoder lets nothing else pass.
 			continue
 		}
 		if math.IsNaN(s.held[j]) {

@@ -230,7 +230,7 @@ func TestDetectorsThatCannotBeFitted(t *testing.T) {
 		scoredAt  int64 // First event with a score.
 		voters    int
 	}{
-		"one of three": {[]streams.DetectorSpec{{Name: "iforest"}, {Name: "hbos"}, {Name: "knn", Params: map[string]any{"n_neighbors": 5000}}}, 50, 2},
+		"one of three":  {[]streams.DetectorSpec{{Name: "iforest"}, {Name: "hbos"}, {Name: "knn", Params: map[string]any{"n_neighbors": 5000}}}, 50, 2},
 		"none at first": {[]streams.DetectorSpec{{Name: "knn", Params: map[string]any{"n_neighbors": 120}}}, 150, 1},
 	} {
 		e := newTestEngine(t, testDefinition(func(d *streams.Definition) {

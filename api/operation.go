@@ -116,7 +116,8 @@ func (s *Server) operationRoutes() {
 		out.Body.Name, out.Body.Role, out.Body.Streams = who.name, who.role(), list(who.streams)
 		return out, nil
 	})
-	figures := promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{})
+	// Compression is the middleware's: twice is once too much for a scraper.
+	figures := promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{DisableCompression: true})
 	s.echo.GET("/metrics", func(c echo.Context) error {
 		if err := s.allow(whoOf(c.Request().Context()), RoleRead); err != nil {
 			return err

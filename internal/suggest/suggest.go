@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"anomalystream/detectors"
 	"anomalystream/emitters"
 	"anomalystream/streams"
 )
@@ -19,7 +18,7 @@ import (
 type Suggestion struct {
 	Definition streams.Definition
 	Summary    []string          // What the sample holds.
-	Reasons    map[string]string // By configuration key: key, time, rate, profile, detectors.
+	Reasons    map[string]string // By configuration key: key, time, rate, profile, detectors, vote, alert.
 	Features   map[string]string // Reason by feature.
 	LeftOut    []string          // Fields that are no features, each with the reason.
 }
@@ -273,18 +272,34 @@ func keyName(path string) int {
 	return 0
 }
 
-// chooseDetectors keeps the default three voters, and adds a fourth for series that follow themselves: their columns move
-// together, and a distance that knows how says when they part.
+// manyFeatures is from how many features on a fault of one of them is hidden from a majority.
+const manyFeatures = 4
+
+// chooseDetectors keeps the default three voters. What joins or changes them is what gained most on public labelled streams
+// of the kind, see docs/detection-quality.md.
 func (p *proposal) chooseDetectors() {
 	p.out.Reasons["detectors"] = "the default three: they see isolated, locally odd and rare values"
-	const fourth = "mahalanobis"
+	fourth := func(reason string) {
+		p.def.Detectors = append(p.def.Detectors, streams.DetectorSpec{Name: "mahalanobis", Weight: 1})
+		p.out.Reasons["detectors"] = "the default three and a fourth that sees columns part that move together: " + reason
+	}
 	columns := 0
 	for _, f := range p.def.Features {
 		columns += len(f.Transforms)
 	}
-	if columns >= 3 && p.memory > 0.3 && slices.Contains(detectors.Names(), fourth) {
-		p.def.Detectors = append(p.def.Detectors, streams.DetectorSpec{Name: fourth, Weight: 1})
-		p.out.Reasons["detectors"] = "a fourth voter sees columns that stop moving together; it raised the average precision on public sets of metrics"
+	switch n := len(p.def.Features); {
+	case p.memory <= 0.3: // Events that stand for themselves, like payments.
+	case n == 1:
+		if columns > 1 {
+			fourth("they found more of what was labelled in single series")
+		}
+		p.def.Alert = streams.AlertForest
+		p.out.Reasons["alert"] = "tells a series' rare alarms from its noise, in the same unit on every series"
+	case n < manyFeatures:
+		fourth("they found more of what was labelled in metrics")
+	default:
+		p.def.Vote = streams.VoteAny
+		p.out.Reasons["vote"] = fmt.Sprintf("a fault of one of %d features is seen by one detector, seldom by a majority; the requested rate holds as well", n)
 	}
 	if p.entities > 500 {
 		p.def.Profile = streams.ProfileCompact

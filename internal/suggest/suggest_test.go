@@ -72,8 +72,12 @@ func TestSuggestsTheBuiltins(t *testing.T) {
 			for _, f := range got.Definition.Features {
 				features[f.Name] = f.Transforms
 			}
-			if got, want := len(got.Definition.Detectors), map[bool]int{true: 3, false: 4}[tt.stream == "transactions"]; got != want {
-				t.Errorf("%s: %d voters, want %d", tt.stream, got, want)
+			vote := streams.VoteAny // Four features each.
+			if tt.stream == "transactions" {
+				vote = streams.VoteMajority
+			}
+			if d := got.Definition; d.Vote != vote || len(d.Detectors) != 3 {
+				t.Errorf("%s: %d voters, vote: %s, want 3 and %s", tt.stream, len(d.Detectors), d.Vote, vote)
 			}
 			if diff := cmp.Diff(tt.features, features); diff != "" {
 				t.Errorf("%s: features (-want +got):\n%s\n%s", tt.stream, diff, got.YAML())
@@ -106,10 +110,11 @@ func parses(t *testing.T, s *Suggestion) {
 	}
 	var file struct {
 		Streams map[string]struct {
-			Topic, Key, Time, Profile string
-			Rate                      float64 `yaml:"expected_anomaly_rate"`
-			Detectors                 []string
-			Features                  map[string]feature
+			Topic, Key, Time, Profile, Vote string
+			Alert                           string  `yaml:"alert_score"`
+			Rate                            float64 `yaml:"expected_anomaly_rate"`
+			Detectors                       []string
+			Features                        map[string]feature
 		}
 	}
 	text := s.YAML()
@@ -120,6 +125,16 @@ func parses(t *testing.T, s *Suggestion) {
 	got, ok := file.Streams[d.Name]
 	if !ok || got.Key != d.Key || got.Time != d.Time || got.Topic != d.Topic || got.Rate != d.Rate || len(got.Detectors) != len(d.Detectors) {
 		t.Errorf("read back %+v from\n%s", got, text)
+	}
+	plain := streams.DefaultDefinition(d.Name)
+	either := func(read, instead string) string {
+		if read == "" {
+			return instead
+		}
+		return read
+	}
+	if either(got.Vote, plain.Vote) != d.Vote || either(got.Alert, plain.Alert) != d.Alert {
+		t.Errorf("read back vote %q and alert score %q, want %q and %q", got.Vote, got.Alert, d.Vote, d.Alert)
 	}
 	for _, f := range d.Features {
 		g, ok := got.Features[f.Name]
@@ -211,7 +226,8 @@ func TestFromFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := one.Definition
-	if d.Key != streams.KeyStream || d.Time != "when" || len(d.Features) != 1 || !cmp.Equal(d.Features[0].Transforms, []string{"value", "diff", "median_residual"}) {
+	if d.Key != streams.KeyStream || d.Time != "when" || len(d.Features) != 1 || !cmp.Equal(d.Features[0].Transforms, []string{"value", "diff", "median_residual"}) ||
+		len(d.Detectors) != 4 || d.Alert != streams.AlertForest || d.Vote != streams.VoteMajority {
 		t.Errorf("one file: got %+v", d)
 	}
 	two, err := FromFiles(t.Context(), "load", paths)

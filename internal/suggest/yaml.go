@@ -42,6 +42,12 @@ func (s *Suggestion) YAML() string {
 		names = append(names, spec.Name)
 	}
 	line("detectors: ["+strings.Join(names, ", ")+"]", s.Reasons["detectors"])
+	if d.Vote != plain.Vote {
+		line("vote: "+d.Vote, s.Reasons["vote"])
+	}
+	if d.Alert != plain.Alert {
+		line("alert_score: "+d.Alert, s.Reasons["alert"])
+	}
 	b.WriteString("    features:\n")
 	for _, f := range d.Features {
 		var keys []string

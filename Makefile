@@ -40,8 +40,8 @@ ci: ## Run everything that CI runs
 	bash .ci/run
 
 .PHONY: quality
-quality: ## Measure detection quality on labelled data: EVAL_DIR=folder with data/ and eval/
-	go test -tags fixtures -v -timeout 60m -run TestQuality ./internal/backtest
+quality: ## Measure detection quality on labelled data, five seeds: EVAL_DIR=folder with data/
+	QUALITY=full go test -tags fixtures -v -timeout 90m -run "TestQuality|TestSpikes" ./internal/backtest
 
 .PHONY: bench
 bench: ## Run every benchmark once

@@ -1,8 +1,10 @@
 package detectors
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -62,8 +64,8 @@ func scaledData(b *testing.B, make func(rows, cols int) Matrix, rows, cols int) 
 	return train, queries
 }
 
-// eachBenchmark runs a benchmark for every detector, number of columns, window and kind of data.
-func eachBenchmark(b *testing.B, run func(b *testing.B, d Detector, train, queries Matrix)) {
+// eachDetectorBenchmark runs a benchmark for every detector, number of columns, window and kind of data.
+func eachDetectorBenchmark(b *testing.B, run func(b *testing.B, d Detector, make func(rows, cols int) Matrix, rows, cols int)) {
 	for _, name := range Names() {
 		for _, cols := range []int{4, 20, 50} {
 			for _, rows := range []int{500, 2000} {
@@ -72,17 +74,11 @@ func eachBenchmark(b *testing.B, run func(b *testing.B, d Detector, train, queri
 						continue // Only neighbour searches depend on the distribution.
 					}
 					b.Run(fmt.Sprintf("%s/d=%d/n=%d/%s", name, cols, rows, data.name), func(b *testing.B) {
-						train, queries := scaledData(b, data.make, rows, cols)
 						d, err := New(Spec{name, nil})
 						if err != nil {
 							b.Fatal(err)
 						}
-						if err := d.Fit(train, 1); err != nil {
-							b.Skipf("not for this data: %v", err)
-						}
-						b.ReportAllocs()
-						b.ResetTimer()
-						run(b, d, train, queries)
+						run(b, d, data.make, rows, cols)
 						if s, ok := d.(interface{ SizeBytes() int }); ok {
 							b.ReportMetric(float64(s.SizeBytes()), "model-B")
 						}
@@ -93,9 +89,21 @@ func eachBenchmark(b *testing.B, run func(b *testing.B, d Detector, train, queri
 	}
 }
 
+// eachBenchmark runs a benchmark for every fitted detector.
+func eachBenchmark(b *testing.B, run func(b *testing.B, d Detector, queries Matrix)) {
+	eachDetectorBenchmark(b, func(b *testing.B, d Detector, make func(rows, cols int) Matrix, rows, cols int) {
+		train, queries := scaledData(b, make, rows, cols)
+		if err := d.Fit(train, 1); err != nil {
+			b.Skipf("not for this data: %v", err)
+		}
+		b.ReportAllocs()
+		run(b, d, queries)
+	})
+}
+
 // BenchmarkScore is the time of one score.
 func BenchmarkScore(b *testing.B) {
-	eachBenchmark(b, func(b *testing.B, d Detector, _, queries Matrix) {
+	eachBenchmark(b, func(b *testing.B, d Detector, queries Matrix) {
 		i := 0
 		for b.Loop() {
 			if _, err := d.Score(queries.Row(i & 511)); err != nil {
@@ -106,22 +114,45 @@ func BenchmarkScore(b *testing.B) {
 	})
 }
 
-// BenchmarkFit is the time of one fit, training scores included, into the memory of the last one.
+// BenchmarkFit is the time of one fit, training scores included, into the memory of the last one, whose window was a
+// quarter earlier or later.
 func BenchmarkFit(b *testing.B) {
-	eachBenchmark(b, func(b *testing.B, d Detector, train, _ Matrix) {
-		seed := uint64(0)
+	eachDetectorBenchmark(b, func(b *testing.B, d Detector, make func(rows, cols int) Matrix, rows, cols int) {
+		windows := movingWindows(make, rows, cols)
+		for _, w := range windows {
+			var s Scaler
+			if err := errors.Join(s.Fit(w), s.TransformMatrix(w, w)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := d.Fit(windows[0], 1); err != nil {
+			b.Skipf("not for this data: %v", err)
+		}
+		i := 0
+		b.ReportAllocs()
 		for b.Loop() {
-			seed++
-			if err := d.Fit(train, seed); err != nil {
+			i++
+			if err := d.Fit(windows[i%len(windows)], uint64(i)); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 }
 
+// movingWindows returns windows of one process, each of which moved on or back by a quarter from the one before.
+func movingWindows(make func(rows, cols int) Matrix, rows, cols int) []Matrix {
+	all := make(2*rows, cols)
+	var windows []Matrix
+	for _, quarter := range []int{0, 1, 2, 3, 4, 3, 2, 1} {
+		from := quarter * (rows / 4) * cols
+		windows = append(windows, Matrix{rows, cols, slices.Clone(all.Data[from : from+rows*cols])})
+	}
+	return windows
+}
+
 // BenchmarkExplain is the time of one attribution.
 func BenchmarkExplain(b *testing.B) {
-	eachBenchmark(b, func(b *testing.B, d Detector, _, queries Matrix) {
+	eachBenchmark(b, func(b *testing.B, d Detector, queries Matrix) {
 		parts := make([]float64, queries.Cols)
 		i := 0
 		for b.Loop() {
@@ -206,23 +237,23 @@ func BenchmarkEnsemble(b *testing.B) {
 		specs []Spec
 	}{{"default/n=2000", 2000, defaultThree()}, {"compact/n=256", 256, compactThree()}} {
 		for _, data := range benchData {
-			train := data.make(c.rows+512, 4)
-			queries := Matrix{512, 4, train.Data[c.rows*4:]}
-			train = Matrix{c.rows, 4, train.Data[:c.rows*4]}
+			windows := movingWindows(data.make, c.rows, 4)
 			e := newEnsemble(b, c.rows, 4, c.specs...)
-			e.fit(b, train, 1)
+			e.fit(b, windows[0], 1)
 			b.Run("score/"+c.name+"/"+data.name, func(b *testing.B) {
 				b.ReportAllocs()
 				i := 0
 				for b.Loop() {
-					e.score(b, queries.Row(i&511))
+					e.score(b, windows[4].Row(i%c.rows))
 					i++
 				}
 			})
 			b.Run("fit/"+c.name+"/"+data.name, func(b *testing.B) {
 				b.ReportAllocs()
+				i := 0
 				for b.Loop() {
-					e.fit(b, train, 1)
+					i++
+					e.fit(b, windows[i%len(windows)], 1)
 				}
 				b.ReportMetric(float64(e.sizeBytes()), "model-B")
 			})

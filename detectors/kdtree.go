@@ -224,6 +224,29 @@ func (t *kdTree) search(q []float64, self int32, list *nearest) {
 	}
 }
 
+// near returns a row near q, one of the leaf that q falls into, and its squared distance.
+func (t *kdTree) near(q []float64) (row int32, key float64) {
+	node := 1
+	for node < t.leaves {
+		n := &t.nodes[node]
+		v := q[n.column]
+		node *= 2
+		if v-n.left > n.right-v {
+			node++
+		}
+	}
+	leaf := node - t.leaves
+	var distances [leafRows]float64
+	scanLeaf(t.values[leaf*leafRows*t.cols:(leaf+1)*leafRows*t.cols], q, 0, &distances)
+	best := 0 // No leaf is empty.
+	for i, d := range distances {
+		if d < distances[best] {
+			best = i
+		}
+	}
+	return t.rows[leaf*leafRows+best], distances[best]
+}
+
 // searchTree visits the near child of every node first and keeps the far ones, with the memory of the given stack.
 func searchTree[O offsets](t *kdTree, q []float64, self int32, list *nearest, stack []treeBox[O]) []treeBox[O] {
 	var query, at O // The offsets of the node being visited.
@@ -273,38 +296,18 @@ func searchTree[O offsets](t *kdTree, q []float64, self int32, list *nearest, st
 	}
 }
 
-// scan offers the rows of a leaf. Distances come first, then the few slots that may be near are listed without a
-// branch: non-negative floats, and NaN after them, order like their bits.
+// scan offers the rows of a leaf that may be near.
 func (t *kdTree) scan(leaf int, q []float64, self int32, list *nearest) {
 	var distances [leafRows]float64
-	values := t.values[leaf*leafRows*t.cols : (leaf+1)*leafRows*t.cols]
-	rest := q
-	for ; len(rest) >= 2; rest, values = rest[2:], values[2*leafRows:] {
-		columns := (*[2 * leafRows]float64)(values)
-		v, w := rest[0], rest[1]
-		for i := range distances {
-			a, b := v-columns[i], w-columns[leafRows+i]
-			distances[i] = distances[i] + float64(a*a) + float64(b*b)
-		}
-	}
-	if len(rest) > 0 {
-		column := (*[leafRows]float64)(values)
-		for i := range distances {
-			d := rest[0] - column[i]
-			distances[i] += float64(d * d)
-		}
-	}
-	worst := int64(math.Float64bits(list.keys[len(list.keys)-1]))
-	var near [leafRows]uint8
-	count := 0
-	for i := range distances {
-		near[count&(leafRows-1)] = uint8(i)
-		count += int(1 - uint64(worst-int64(math.Float64bits(distances[i])))>>63)
+	near := scanLeaf(t.values[leaf*leafRows*t.cols:(leaf+1)*leafRows*t.cols], q, list.keys[len(list.keys)-1], &distances)
+	if near == 0 {
+		return
 	}
 	rows := (*[leafRows]int32)(t.rows[leaf*leafRows:])
-	for _, i := range near[:count] {
-		if row := rows[i&(leafRows-1)]; row != self {
-			list.offer(distances[i&(leafRows-1)], row)
+	for ; near != 0; near &= near - 1 {
+		i := bits.TrailingZeros32(near) & (leafRows - 1)
+		if row := rows[i]; row != self {
+			list.offer(distances[i], row)
 		}
 	}
 }

@@ -50,15 +50,10 @@ func (d *KNN) Fit(x Matrix, _ uint64) error {
 		reason := fmt.Sprintf("has %d rows: %d neighbours need at least one more", x.Rows, d.k)
 		return &DataError{Detector: "knn", Row: -1, Col: -1, Reason: reason}
 	}
-	d.search.build(x)
 	d.scores = resize(d.scores, x.Rows)
 	near := d.pool.Get().(*nearest)
 	defer d.pool.Put(near)
-	for i := range d.scores {
-		near.reset(d.k)
-		d.search.search(x.Row(i), int32(i), near)
-		d.scores[i] = d.reduce(near.keys)
-	}
+	d.search.fit(x, d.k, near, func(i int, near *nearest) { d.scores[i] = d.reduce(near.keys) })
 	d.cols = x.Cols
 	return nil
 }

@@ -28,8 +28,7 @@ type LOF struct {
 	strict bool
 
 	search neighbors
-	used   int       // Neighbours of the fitted model: k, or rows - 1; 0 if there is none.
-	kd     []float64 // Key of the k-th neighbour of every training row.
+	used   int // Neighbours of the fitted model: k, or rows - 1; 0 if there is none.
 	lrd    []float64
 	floor  float64 // Smallest key of a reach.
 	scores []float64
@@ -69,19 +68,15 @@ func (l *LOF) Fit(x Matrix, _ uint64) error {
 		return &DataError{Detector: "lof", Row: -1, Col: -1, Reason: "has one row: a neighbour needs another"}
 	}
 	n, k := x.Rows, min(l.k, x.Rows-1)
-	l.search.build(x)
-	l.kd, l.lrd, l.scores = resize(l.kd, n), resize(l.lrd, n), resize(l.scores, n)
+	l.lrd, l.scores = resize(l.lrd, n), resize(l.scores, n)
 	scratch := l.pool.Get().(*lofScratch)
 	defer l.pool.Put(scratch)
 	scratch.keys, scratch.rows = resize(scratch.keys, n*k), resize(scratch.rows, n*k)
 	keys, rows := scratch.keys, scratch.rows
-	for i := range n {
-		scratch.near.reset(k)
-		l.search.search(x.Row(i), int32(i), &scratch.near)
-		copy(keys[i*k:], scratch.near.keys)
-		copy(rows[i*k:], scratch.near.rows)
-		l.kd[i] = keys[i*k+k-1]
-	}
+	l.search.fit(x, k, &scratch.near, func(i int, near *nearest) {
+		copy(keys[i*k:], near.keys)
+		copy(rows[i*k:], near.rows)
+	})
 	l.floor = l.reachFloor()
 	for i := range n {
 		l.lrd[i] = l.density(keys[i*k:(i+1)*k], rows[i*k:(i+1)*k])
@@ -98,7 +93,7 @@ func (l *LOF) reachFloor() float64 {
 	if l.strict {
 		return 0
 	}
-	keys := append(l.lrd[:0], l.kd...) // Densities are not there yet.
+	keys := append(l.lrd[:0], l.search.kth...) // Densities are not there yet.
 	lower, upper := quickselect(keys, (len(keys)-1)/2), quickselect(keys, len(keys)/2)
 	floor := 1e-3 * (l.search.metric.root(lower) + l.search.metric.root(upper)) / 2
 	if floor == 0 {
@@ -112,7 +107,7 @@ func (l *LOF) reachFloor() float64 {
 func (l *LOF) density(keys []float64, rows []int32) float64 {
 	var sum float64
 	for i, row := range rows {
-		sum += l.search.metric.root(max(keys[i], l.kd[row], l.floor))
+		sum += l.search.metric.root(max(keys[i], l.search.kth[row], l.floor))
 	}
 	return 1 / (sum/float64(len(rows)) + 1e-10)
 }
@@ -174,5 +169,5 @@ func (l *LOF) Explain(row, parts []float64) error {
 
 // SizeBytes returns the memory of the fitted model, training scores included.
 func (l *LOF) SizeBytes() int {
-	return l.search.sizeBytes() + 8*(cap(l.kd)+cap(l.lrd)+cap(l.scores))
+	return l.search.sizeBytes() + 8*(cap(l.lrd)+cap(l.scores))
 }

@@ -13,13 +13,18 @@ type nearest struct {
 
 	stacks treeStacks // Of kdTree.
 	approx []float32  // Of rowFilter.
+
+	guesses []float64 // Of neighbors.fit.
 }
 
 // reset empties the list for k rows, in its old memory if that suffices.
-func (l *nearest) reset(k int) {
+func (l *nearest) reset(k int) { l.resetWithin(k, math.Inf(1)) }
+
+// resetWithin is reset for a search of which it is known that k rows have at most this key.
+func (l *nearest) resetWithin(k int, key float64) {
 	l.keys, l.rows = resize(l.keys, k), resize(l.rows, k)
 	for i := range l.keys {
-		l.keys[i], l.rows[i] = math.Inf(1), noRow
+		l.keys[i], l.rows[i] = key, noRow
 	}
 }
 
@@ -49,6 +54,9 @@ type neighbors struct {
 	tree   kdTree
 	filter rowFilter
 	x      Matrix // Not used by the tree, which holds the rows itself.
+
+	k   int       // Of the last fit.
+	kth []float64 // Key of the k-th neighbour of every row.
 }
 
 type searchMethod uint8
@@ -90,6 +98,44 @@ func (s *neighbors) search(q []float64, self int32, list *nearest) {
 	}
 }
 
+// fit replaces the rows by a copy of x, which has more than k, finds the k nearest others of each and hands them to
+// visit, in the order of the rows.
+func (s *neighbors) fit(x Matrix, k int, list *nearest, visit func(row int, list *nearest)) {
+	guesses := s.guess(x, k, list)
+	s.build(x)
+	s.kth, s.k = resize(s.kth, x.Rows), k
+	for i := range x.Rows {
+		list.resetWithin(k, guesses[i])
+		s.search(x.Row(i), int32(i), list)
+		if list.rows[k-1] == noRow {
+			list.reset(k)
+			s.search(x.Row(i), int32(i), list)
+		}
+		s.kth[i] = list.keys[k-1]
+		visit(i, list)
+	}
+}
+
+// guess returns, for every row of x, a key that probably k other rows have at most, infinity if nothing is known. A guess
+// that is too low costs a second search, and none changes what is found.
+//
+// A window moves on by a part of its rows between fits, and its scale changes a little. So the row of the last fit that
+// is nearest, within a leaf, is often the row itself, and its k-th neighbour about as far away as now. A tenth more, and
+// half of how far the row is, let one search suffice for most rows and leave the others little to visit.
+func (s *neighbors) guess(x Matrix, k int, list *nearest) []float64 {
+	list.guesses = resize(list.guesses, x.Rows)
+	known := s.method == byTree && s.k == k && s.cols == x.Cols
+	for i := range list.guesses {
+		list.guesses[i] = math.Inf(1)
+		if known {
+			row, key := s.tree.near(x.Row(i))
+			distance := 1.1*math.Sqrt(s.kth[row]) + 0.5*math.Sqrt(key)
+			list.guesses[i] = float64(distance * distance)
+		}
+	}
+	return list.guesses
+}
+
 // explain writes, per column, the mean over these rows of the squared difference to q.
 func (s *neighbors) explain(q []float64, rows []int32, parts []float64) {
 	for j := range parts {
@@ -112,5 +158,5 @@ func (s *neighbors) value(row, column int) float64 {
 
 // sizeBytes returns the memory of the search structure.
 func (s *neighbors) sizeBytes() int {
-	return 8*cap(s.x.Data) + s.tree.sizeBytes() + s.filter.sizeBytes()
+	return 8*(cap(s.x.Data)+cap(s.kth)) + s.tree.sizeBytes() + s.filter.sizeBytes()
 }

@@ -199,3 +199,63 @@ func TestFilterSample(t *testing.T) {
 		}
 	}
 }
+
+// TestRefit: what a search structure learned from the last fit changes no neighbour of the next, whether its rows are
+// much the same, elsewhere, on another scale, or of another width.
+func TestRefit(t *testing.T) {
+	t.Parallel()
+	for _, shape := range shapes {
+		used := neighbors{}
+		var list, fresh nearest
+		for i, size := range [][3]int{{300, 4, 20}, {300, 4, 20}, {90, 4, 20}, {90, 5, 20}, {300, 4, 3}, {31, 4, 3}, {400, 4, 3}, {400, 9, 3}, {400, 4, 3}} {
+			x := shaped(shape.value, size[0], size[1], uint64(i/2))
+			for j := range x.Data {
+				x.Data[j] *= []float64{1, 1.01, 1e-3, 1e3}[i%4]
+			}
+			seen := 0
+			used.fit(x, size[2], &list, func(row int, got *nearest) {
+				seen++
+				expectNearest(t, got, metric{}, x, x.Row(row), row)
+			})
+			other := neighbors{}
+			other.fit(x, size[2], &fresh, func(int, *nearest) {})
+			sameBits(t, "k-th keys", used.kth, other.kth)
+			if seen != x.Rows {
+				t.Errorf("got %d rows visited of %d", seen, x.Rows)
+			}
+		}
+	}
+}
+
+// TestScanLeaf: the instructions of this processor give the bits of the Go version.
+func TestScanLeaf(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		value := rapid.OneOf(rapid.Map(rapid.IntRange(-2, 2), func(i int) float64 { return float64(i) }),
+			rapid.Float64Range(-1e3, 1e3), rapid.Float64Range(-math.MaxFloat64, math.MaxFloat64))
+		cols := rapid.IntRange(1, treeColumns).Draw(rt, "cols")
+		values, q := make([]float64, cols*leafRows), make([]float64, cols)
+		used := rapid.IntRange(1, leafRows).Draw(rt, "used")
+		for j := range q {
+			q[j] = value.Draw(rt, "query")
+			for i := range leafRows {
+				values[j*leafRows+i] = math.NaN()
+				if i < used {
+					values[j*leafRows+i] = value.Draw(rt, "value")
+				}
+			}
+		}
+		worst := rapid.OneOf(rapid.Just(math.Inf(1)), rapid.Float64Range(0, 1e7),
+			rapid.Map(rapid.IntRange(0, 16), func(i int) float64 { return float64(i) })).Draw(rt, "worst")
+		var got, want [leafRows]float64
+		near, nearWant := scanLeaf(values, q, worst, &got), scanLeafGo(values, q, worst, &want)
+		for i := range got[:used] {
+			if math.Float64bits(got[i]) != math.Float64bits(want[i]) {
+				rt.Fatalf("slot %d: got %v, want %v", i, got[i], want[i])
+			}
+		}
+		if near != nearWant || near>>used != 0 {
+			rt.Fatalf("got slots %016b, want %016b", near, nearWant)
+		}
+	})
+}

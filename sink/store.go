@@ -104,7 +104,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	var options []goose.ProviderOption
 	if s.pool != nil {
 		dialect, folder = goose.DialectPostgres, "migrations/postgres"
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600)) // Asks every second, for ten minutes.
 		if err != nil {
 			return fmt.Errorf("migrating the store: %w", err)
 		}

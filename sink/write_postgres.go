@@ -32,6 +32,10 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[]
 SELECT *, clock_timestamp() FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])` + progressConflict
 )
 
+// durable undoes a server's or user's setting under which a crash of the database loses commits it has confirmed: offsets are
+// committed in Kafka on the strength of them.
+const durable = `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`
+
 // Advisory locks of the store, in each database of a server.
 const (
 	lockPartitions = 7160241 // Held while partitions are made or dropped.
@@ -54,6 +58,7 @@ func (s *Store) writePostgres(ctx context.Context, b *Batch) (out Written, err e
 		})
 	}
 	var other int
+	add(1, &other, durable, func() []any { return nil })
 	// Whoever deletes an anomaly now is waited for, so that the next statement sees it. Otherwise a row that is written again at
 	// this moment would survive.
 	add(len(b.Anomalies), &other, `SELECT pg_advisory_xact_lock_shared($1)`, func() []any { return []any{lockDeletes} })

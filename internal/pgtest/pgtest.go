@@ -83,6 +83,9 @@ func (s *Server) init() {
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
+// Own reports whether the server is ours, to be stopped and started again.
+func (s *Server) Own() bool { return s.dir != "" }
+
 // Stop ends our own server at once, as a crash does.
 func (s *Server) Stop() {
 	s.t.Helper()

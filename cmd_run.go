@@ -6,6 +6,8 @@ import "fmt"
 type runCmd struct {
 	Config string   `required:"" type:"path" placeholder:"FILE" help:"Configuration file."`
 	Roles  []string `placeholder:"ROLE" help:"Roles of this process, separated by commas: detect (scores events), sink (fills the store), api (REST, WebSocket, page). Default: all."`
+
+	ResetState []string `name:"reset-state" sep:"none" placeholder:"STREAM[/ENTITY]" help:"Before starting, delete the saved state of a stream's detectors, or of one entity's; repeatable. No other process may be detecting on the stream."`
 }
 
 // Run runs the roles until the process is asked to stop.
@@ -15,6 +17,10 @@ func (c *runCmd) Run(a *app) error {
 		return err
 	}
 	cfg, err := a.config(c.Config)
+	if err != nil {
+		return err
+	}
+	resets, err := parseResets(cfg, c.ResetState)
 	if err != nil {
 		return err
 	}
@@ -28,6 +34,9 @@ func (c *runCmd) Run(a *app) error {
 		return nil // Asked to stop while a server was away.
 	}
 	if err != nil {
+		return err
+	}
+	if err := s.resetState(a.ctx, resets); err != nil {
 		return err
 	}
 	if sys.server != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -150,22 +151,12 @@ func (w *world) produce(stream string, records ...*kgo.Record) {
 	w.kafka.Produce(records...)
 }
 
-// awaitSeen waits until the detectors have applied exactly so many events of each stream.
+// awaitSeen waits until the detectors have applied exactly so many events of each stream, and fails as soon as they have
+// applied more.
 func (w *world) awaitSeen(want map[string]int64) {
 	w.t.Helper()
 	kafkatest.Eventually(w.t, 25*time.Second, func() error {
-		latest := map[string]streams.DetectorStatus{}
-		for _, r := range w.kafka.ReadAll(w.topics.Detectors()) {
-			var s streams.DetectorStatus
-			if err := json.Unmarshal(r.Value, &s); err != nil {
-				w.t.Fatalf("status %q: %v", r.Value, err)
-			}
-			latest[s.Key()] = s
-		}
-		got := map[string]int64{}
-		for _, s := range latest {
-			got[s.Stream] += s.Seen
-		}
+		got := w.seen()
 		for stream, n := range want {
 			if got[stream] > n {
 				w.t.Fatalf("stream %s: %d events were applied, %d were written", stream, got[stream], n)
@@ -176,6 +167,35 @@ func (w *world) awaitSeen(want map[string]int64) {
 		}
 		return nil
 	})
+}
+
+// awaitLatest waits until the detectors say that they have seen so many events of each stream, which may be fewer than before.
+func (w *world) awaitLatest(want map[string]int64) {
+	w.t.Helper()
+	kafkatest.Eventually(w.t, 25*time.Second, func() error {
+		if got := w.seen(); !maps.Equal(got, want) {
+			return fmt.Errorf("events applied: %v, want %v", got, want)
+		}
+		return nil
+	})
+}
+
+// seen returns how many events the detectors of each stream have seen, by their latest statuses.
+func (w *world) seen() map[string]int64 {
+	w.t.Helper()
+	latest := map[string]streams.DetectorStatus{}
+	for _, r := range w.kafka.ReadAll(w.topics.Detectors()) {
+		var s streams.DetectorStatus
+		if err := json.Unmarshal(r.Value, &s); err != nil {
+			w.t.Fatalf("status %q: %v", r.Value, err)
+		}
+		latest[s.Key()] = s
+	}
+	out := map[string]int64{}
+	for _, s := range latest {
+		out[s.Stream] += s.Seen
+	}
+	return out
 }
 
 // deadLetters returns what the topic holds now.

@@ -19,6 +19,8 @@ type models struct {
 	failed    []string  // Why a detector could not be fitted, "" where it could.
 	columnMid []float64 // Median of each column over the training rows.
 	expected  []float64 // Median of each raw value.
+	least     []float64 // Range of each raw value.
+	most      []float64
 	rawMean   []float64 // Mean and scale of each raw value.
 	rawScale  []float64
 	from, to  time.Time // Event times of the oldest and newest training row.
@@ -158,12 +160,13 @@ func (e *Engine) fitModels(m *models, x detectors.Matrix, entity string, generat
 	}
 }
 
-// describe notes what explanations need: medians of columns and raw values, the span of time.
+// describe notes what explanations and statuses need: medians of columns and raw values, ranges, the span of time.
 func (e *Engine) describe(m *models, s *State, w *work) {
 	c, raws := s.plan.columns(), len(s.plan.names)
 	n := int(s.fitTo - s.fitFrom)
 	m.columnMid, m.expected = sized(m.columnMid, c), sized(m.expected, raws)
 	m.rawMean, m.rawScale = sized(m.rawMean, raws), sized(m.rawScale, raws)
+	m.least, m.most = sized(m.least, raws), sized(m.most, raws)
 	w.column, w.rest = sized(w.column, n), sized(w.rest, n)
 	for j := range c + raws {
 		if j < c && !s.plan.selected {
@@ -182,6 +185,7 @@ func (e *Engine) describe(m *models, s *State, w *work) {
 			continue
 		}
 		m.expected[j-c] = median
+		m.least[j-c], m.most[j-c] = slices.Min(w.column[:n]), slices.Max(w.column[:n])
 		m.rawMean[j-c], m.rawScale[j-c] = moments(w.column[:n])
 	}
 	m.from, m.to = s.timeOf(s.fitFrom), s.timeOf(s.fitTo-1)

@@ -44,8 +44,16 @@ func (e *Engine) Status(s *State) streams.DetectorStatus {
 	return out
 }
 
-// ranges returns what the training window holds of each raw feature; during the warm-up, the events so far.
+// ranges returns what the training window holds of each raw feature; during the warm-up, the events so far. A fit has noted
+// it; only before the first fit, and after a restart until the first event, the rows are gone through.
 func (e *Engine) ranges(s *State) []streams.FeatureRange {
+	if m := s.models; m != nil {
+		out := make([]streams.FeatureRange, len(s.plan.names))
+		for j, name := range s.plan.names {
+			out[j] = streams.FeatureRange{Name: name, Min: m.least[j], Median: m.expected[j], Max: m.most[j]}
+		}
+		return out
+	}
 	from, to := s.fitFrom, s.fitTo
 	if s.generation == 0 {
 		from, to = 0, s.seen

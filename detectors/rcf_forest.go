@@ -140,20 +140,14 @@ func (s cutStep) next(row []float32) uint32 {
 func (f *cutForest) ascend(t int, leaf uint32, row []float32) float64 {
 	info := f.info[t*2*f.psi : (t+1)*2*f.psi]
 	boxes := f.boxes[t*f.psi*2*f.width : (t+1)*f.psi*2*f.width]
-	node := &info[leaf]
-	value := f.leafValue(node, boxes, row)
-	if len(row) == 4 {
-		one := (*[4]float32)(row)
-		for node.parent >= 0 {
-			node = &info[node.parent]
-			outside, sides := outsideBox((*[8]float32)(boxes[8*int(node.box):]), one)
-			if outside == 0 {
-				break
-			}
-			value = f.mix(node, outside, sides, value)
-		}
-		return value
-	}
+	value := f.leafValue(&info[leaf], boxes, row)
+	return ascendBoxes(f, info, boxes, row, int(leaf), value)
+}
+
+// ascendBoxesGo returns the expectation at the first ancestor of a node that the row is inside of, or at the root, given
+// that at the node.
+func ascendBoxesGo(f *cutForest, info []cutInfo, boxes, row []float32, at int, value float64) float64 {
+	node := &info[at]
 	for node.parent >= 0 {
 		node = &info[node.parent]
 		outside, sides := outsideWide(boxes[2*int(node.box)*f.width:], row)

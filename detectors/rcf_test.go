@@ -83,6 +83,29 @@ func TestRCFIsItsDefinition(t *testing.T) {
 	}
 }
 
+// TestRCFAscends: the instructions of this processor give the bits of the Go version, from every leaf.
+func TestRCFAscends(t *testing.T) {
+	t.Parallel()
+	for _, shape := range shapes {
+		for _, cols := range []int{1, 4, 6, 13} {
+			d := fitted(t, Spec{"rcf", map[string]any{"trees": 3}}, shaped(shape.value, 70, cols, 3)).(*RCF)
+			f := &d.forest
+			queries := shaped(shapes[0].value, 100, cols, 9)
+			for tree := range f.trees {
+				info, boxes := f.info[tree*2*f.psi:], f.boxes[tree*f.psi*2*f.width:]
+				for i := range queries.Rows {
+					row := castRow(queries.Row(i), make([]float32, f.width))
+					leaf := int(descendOne(f.stepsOf(tree), row))
+					got, want := ascendBoxes(f, info, boxes, row, leaf, 0.3), ascendBoxesGo(f, info, boxes, row, leaf, 0.3)
+					if got != want {
+						t.Fatalf("%s with %d columns, row %d: got %v, want %v", shape.name, cols, i, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestRCFCutsByRange: a column is cut with probability proportional to its range, at a uniform position.
 func TestRCFCutsByRange(t *testing.T) {
 	t.Parallel()

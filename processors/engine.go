@@ -23,6 +23,7 @@ type Engine struct {
 	fixed     *plan // Of a stream with named features; nil for a wildcard stream.
 	specs     []detectors.Spec
 	alertSpec detectors.Spec // Of the alert forest; no name where the alert score is the depth.
+	shape     string         // What saved states must have been saved under.
 	rate      atomic.Uint64  // Bits of the requested rate.
 
 	mu    sync.Mutex
@@ -102,6 +103,7 @@ func NewEngine(d *streams.Definition) (*Engine, error) {
 		return nil, fmt.Errorf("stream %s: %w", d.Name, err)
 	}
 	e.SetRate(d.Rate)
+	e.shape = e.fingerprint()
 	if d.Wildcard() {
 		if _, err := transformsOf(d.Features[0], 2); err != nil {
 			return nil, fmt.Errorf("stream %s: %w", d.Name, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func (e *Engine) fingerprint() string {
 func (e *Engine) AppendState(b []byte, s *State) []byte {
 	start := len(b)
 	w := writer{append(binary.LittleEndian.AppendUint16(append(b, formatMagic...), formatVersion), 0, 0, 0, 0)}
-	w.text(e.fingerprint())
+	w.text(e.shape)
 	var names []string
 	if s.plan != nil {
 		names = s.plan.names
@@ -131,8 +132,8 @@ func (e *Engine) RestoreState(entity string, payload []byte) (*State, error) {
 		return nil, fmt.Errorf("%w: the checksum differs", ErrCorrupt)
 	}
 	r := &reader{b: body}
-	if was := r.text(); r.ok() && was != e.fingerprint() {
-		return nil, fmt.Errorf("%w: saved under\n%snow\n%s", ErrDefinition, was, e.fingerprint())
+	if was := r.text(); r.ok() && was != e.shape {
+		return nil, fmt.Errorf("%w: saved under\n%snow\n%s", ErrDefinition, was, e.shape)
 	}
 	s := e.NewState(entity)
 	var names []string
@@ -248,13 +249,17 @@ func (w *writer) rows(s *State) {
 	first := s.seen - int64(len(s.times))
 	w.int(first)
 	w.size(s.rows.stored())
+	w.b = slices.Grow(w.b, 8*s.rows.stored()+4*len(s.times))
 	for i := first; i < s.seen; i++ {
-		for j := range s.rows.width {
-			if v := s.rows.value(i, j); s.rows.narrow {
-				w.uint32(math.Float32bits(float32(v)))
-			} else {
-				w.float(v)
+		at := s.rows.at(i)
+		if s.rows.narrow {
+			for _, v := range s.rows.f32[at : at+s.rows.width] {
+				w.uint32(math.Float32bits(v))
 			}
+			continue
+		}
+		for _, v := range s.rows.f64[at : at+s.rows.width] {
+			w.float(v)
 		}
 	}
 	w.size(len(s.times))

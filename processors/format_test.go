@@ -186,3 +186,33 @@ func FuzzRestoreState(f *testing.F) {
 		e.AppendState(nil, s)
 	})
 }
+
+// BenchmarkSave measures the saved form of a detector whose window is full, and its restoration, models left out.
+func BenchmarkSave(b *testing.B) {
+	for _, profile := range []string{streams.ProfileStandard, streams.ProfileCompact} {
+		e := newTestEngine(b, testDefinition(func(d *streams.Definition) {
+			d.Profile = profile
+			if profile == streams.ProfileCompact {
+				d.Window, d.Buffer = 256, 1000
+			}
+		}))
+		s, g := e.NewState("e"), newTraffic(1)
+		for range e.def.Window + e.def.Refit {
+			step(b, e, s, g.next())
+		}
+		saved := e.AppendState(nil, s)
+		b.Run(profile+"/append", func(b *testing.B) {
+			b.SetBytes(int64(len(saved)))
+			for b.Loop() {
+				saved = e.AppendState(saved[:0], s)
+			}
+		})
+		b.Run(profile+"/restore", func(b *testing.B) {
+			for b.Loop() {
+				if _, err := e.RestoreState("e", saved); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -18,9 +18,12 @@ func newRows(width, keep int, narrow bool) rows {
 // stored returns how many numbers are kept.
 func (r *rows) stored() int { return max(len(r.f64), len(r.f32)) }
 
+// at is where the row of event number i stands.
+func (r *rows) at(i int64) int { return int(i%int64(r.keep)) * r.width }
+
 // put stores the row of event number i; i-1 was stored before.
 func (r *rows) put(i int64, row []float64) {
-	at := int(i%int64(r.keep)) * r.width
+	at := r.at(i)
 	full := at < r.stored()
 	switch {
 	case !r.narrow && full:
@@ -43,7 +46,7 @@ func float32Of(v float64) float32 { return float32(min(max(v, -math.MaxFloat32),
 
 // get copies columns [from, from+len(out)) of the row of event number i.
 func (r *rows) get(i int64, from int, out []float64) {
-	at := int(i%int64(r.keep))*r.width + from
+	at := r.at(i) + from
 	if !r.narrow {
 		copy(out, r.f64[at:])
 		return
@@ -55,7 +58,7 @@ func (r *rows) get(i int64, from int, out []float64) {
 
 // value returns one number of the row of event number i.
 func (r *rows) value(i int64, column int) float64 {
-	at := int(i%int64(r.keep))*r.width + column
+	at := r.at(i) + column
 	if r.narrow {
 		return float64(r.f32[at])
 	}

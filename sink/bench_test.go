@@ -1,4 +1,4 @@
-//go:build postgres
+//go:build postgres && linux
 
 package sink
 
@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 func BenchmarkWrite(b *testing.B) {
 	for _, writers := range []int{1, 4} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
-			s := open(b, Config{URL: pgtest.Start(b).Database(b), MaxConnections: writers + 1})
+			server := pgtest.Start(b)
+			s := open(b, Config{URL: server.Database(b), MaxConnections: writers + 1})
 			batches := make([]Batch, b.N+1)
 			for i := range batches {
 				batches[i].Anomalies = numbered(i*1000, 1000)
@@ -29,6 +31,7 @@ func BenchmarkWrite(b *testing.B) {
 			}
 			close(work)
 			b.ResetTimer()
+			used := used(server)
 			var group sync.WaitGroup
 			for range writers {
 				group.Go(func() {
@@ -41,6 +44,7 @@ func BenchmarkWrite(b *testing.B) {
 			}
 			group.Wait()
 			b.ReportMetric(float64(b.N)*1000/b.Elapsed().Seconds(), "rows/s")
+			used.report(b, b.N*1000)
 		})
 	}
 }
@@ -51,7 +55,8 @@ func BenchmarkConsumer(b *testing.B) {
 	for range b.N {
 		b.StopTimer()
 		broker := newBroker(b)
-		s := open(b, Config{URL: pgtest.Start(b).Database(b)})
+		server := pgtest.Start(b)
+		s := open(b, Config{URL: server.Database(b)})
 		all := numbered(0, rows)
 		broker.Produce(records(b, all)...)
 		c, err := newConsumer(s, broker.Brokers(), func(c *ConsumerConfig) { c.BatchSize, c.BatchWait = 0, 0 })
@@ -62,9 +67,11 @@ func BenchmarkConsumer(b *testing.B) {
 		done := make(chan error, 1)
 		go func() { done <- c.Run(ctx) }()
 		kafkatest.Eventually(b, kafkatest.Deadline, func() error { return c.Ready(ctx) })
+		used := used(server)
 		b.StartTimer()
 		broker.AwaitCommitted(c.cfg.Group, topics.Anomalies(), 10*time.Minute)
 		b.StopTimer()
+		used.report(b, rows)
 		if n := rowsOf(b, s, "anomalies"); n != rows {
 			b.Fatalf("%d rows, want %d", n, rows)
 		}
@@ -74,4 +81,26 @@ func BenchmarkConsumer(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)*rows/b.Elapsed().Seconds(), "rows/s")
+}
+
+// usage is processor time, of Postgres and of this process.
+type usage struct {
+	server         *pgtest.Server
+	postgres, ours time.Duration
+}
+
+func used(server *pgtest.Server) usage {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return usage{server, server.CPU(), time.Duration(u.Utime.Nano() + u.Stime.Nano())}
+}
+
+// report says what was used since, per row: on a machine that does other work too, it says more than rows per second.
+func (before usage) report(b *testing.B, rows int) {
+	b.Helper()
+	now := used(before.server)
+	b.ReportMetric(float64((now.postgres-before.postgres).Microseconds())/float64(rows), "postgres-us/row")
+	b.ReportMetric(float64((now.ours-before.ours).Microseconds())/float64(rows), "sink-us/row")
 }

@@ -272,8 +272,9 @@ func keyName(path string) int {
 	return 0
 }
 
-// manyFeatures is from how many features on a fault of one of them is hidden from a majority.
-const manyFeatures = 4
+// manyFeatures is from how many features on any detector's vote gains: a fault of one of them is hidden from a majority. Of
+// fewer it finds less than a majority on simulated faults.
+const manyFeatures = 10
 
 // chooseDetectors keeps the default three voters. What joins or changes them is what gained most on public labelled streams
 // of the kind, see docs/detection-quality.md.

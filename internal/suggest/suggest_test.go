@@ -72,12 +72,12 @@ func TestSuggestsTheBuiltins(t *testing.T) {
 			for _, f := range got.Definition.Features {
 				features[f.Name] = f.Transforms
 			}
-			vote := streams.VoteAny // Four features each.
+			voters := 4 // A few metrics each.
 			if tt.stream == "transactions" {
-				vote = streams.VoteMajority
+				voters = 3
 			}
-			if d := got.Definition; d.Vote != vote || len(d.Detectors) != 3 {
-				t.Errorf("%s: %d voters, vote: %s, want 3 and %s", tt.stream, len(d.Detectors), d.Vote, vote)
+			if d := got.Definition; d.Vote != streams.VoteMajority || len(d.Detectors) != voters {
+				t.Errorf("%s: %d voters, vote: %s, want %d and a majority", tt.stream, len(d.Detectors), d.Vote, voters)
 			}
 			if diff := cmp.Diff(tt.features, features); diff != "" {
 				t.Errorf("%s: features (-want +got):\n%s\n%s", tt.stream, diff, got.YAML())
@@ -261,6 +261,29 @@ func TestFromRecords(t *testing.T) {
 	if _, err := FromRecords(t.Context(), "iot", func() (streams.Record, error) { return streams.Record{}, broken }); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestSuggestsAnyVoteForManyMetrics makes a machine of a dozen metrics, each with a memory of its own.
+func TestSuggestsAnyVoteForManyMetrics(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 2))
+	s, level := NewSample(), make([]float64, 12)
+	for range 500 {
+		var b strings.Builder
+		for j := range level {
+			level[j] = 0.9*level[j] + rng.NormFloat64()
+			fmt.Fprintf(&b, `,"m%d":%.4f`, j, level[j])
+		}
+		s.Add(nil, []byte("{"+b.String()[1:]+"}"), start)
+	}
+	got, err := s.Suggest("machine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := got.Definition; d.Vote != streams.VoteAny || len(d.Detectors) != 3 || len(d.Features) != 12 || d.Alert != streams.AlertDepth {
+		t.Errorf("got vote %s of %d detectors over %d features, alert score %s", d.Vote, len(d.Detectors), len(d.Features), d.Alert)
+	}
+	parses(t, got)
 }
 
 func TestSuggestNeedsASample(t *testing.T) {

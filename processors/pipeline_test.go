@@ -68,8 +68,17 @@ func startBroker(b *testing.B) []string {
 	return []string{strings.TrimSpace(addr)}
 }
 
-// pipeline is a stream of default settings with four features, on a broker of another process.
+// workload says what a benchmark works on: a stream of default settings, but for these.
+type workload struct {
+	keys, partitions int
+	profile          string
+	features         int // Four where it is 0.
+	warmUp           int // The default where it is 0.
+}
+
+// pipeline is a stream on a broker of another process.
 type pipeline struct {
+	workload
 	b      *testing.B
 	client *kafkatest.Client
 	config processors.Config
@@ -77,15 +86,22 @@ type pipeline struct {
 	topic  string
 }
 
-func newPipeline(b *testing.B, partitions int, profile string) *pipeline {
+func newPipeline(b *testing.B, l workload) *pipeline {
 	b.Helper()
 	d := streams.DefaultDefinition(fmt.Sprintf("bench%d", time.Now().UnixNano()))
-	d.Time, d.Profile = "timestamp", profile
-	if profile == streams.ProfileCompact {
+	d.Time, d.Profile = "timestamp", l.profile
+	if l.profile == streams.ProfileCompact {
 		d.Window, d.Buffer = 256, 1000
 	}
-	for _, f := range []string{"cpu_percent", "memory_percent", "latency_ms", "error_rate"} {
-		d.Features = append(d.Features, streams.Feature{Name: f, Path: f, Missing: streams.MissingReject, Direction: streams.DirectionBoth})
+	if l.warmUp > 0 {
+		d.WarmUp = l.warmUp
+	}
+	if l.features == 0 {
+		l.features = 4
+	}
+	for j := range l.features {
+		name := feature(j)
+		d.Features = append(d.Features, streams.Feature{Name: name, Path: name, Missing: streams.MissingReject, Direction: streams.DirectionBoth})
 	}
 	brokers := startBroker(b)
 	k := checkpoint.Kafka{Brokers: brokers, Hasher: streams.NewHasher}
@@ -93,34 +109,49 @@ func newPipeline(b *testing.B, partitions int, profile string) *pipeline {
 	if err != nil {
 		b.Fatal(err)
 	}
-	layout := processors.Layout{Topics: names, Definitions: []*streams.Definition{&d}, Partitions: partitions}
+	layout := processors.Layout{Topics: names, Definitions: []*streams.Definition{&d}, Partitions: l.partitions}
 	if err := layout.Ensure(b.Context(), checkpoint.Topics{Brokers: brokers, Sarama: c, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		b.Fatal(err)
 	}
 	return &pipeline{
-		b: b, client: kafkatest.Dial(b, brokers...), random: rand.New(rand.NewPCG(1, 1)), topic: names.Source(&d),
+		workload: l, b: b, client: kafkatest.Dial(b, brokers...), random: rand.New(rand.NewPCG(1, 1)), topic: names.Source(&d),
 		config: processors.Config{Definition: &d, Topics: names, Brokers: brokers, Sarama: c, Log: slog.New(slog.DiscardHandler)},
 	}
 }
 
-func (p *pipeline) event(entity string, at time.Time, partitions int32) *kgo.Record {
-	level := p.random.NormFloat64()
-	cpu, memory, latency, errors := 40+8*level+2*p.random.NormFloat64(), 60+3*p.random.NormFloat64(), 20+4*level+p.random.ExpFloat64()*3, p.random.Float64()/100
-	if p.random.IntN(200) == 0 {
-		cpu, latency = cpu+50, latency*8
+// feature is the name of a feature.
+func feature(j int) string {
+	if names := []string{"cpu_percent", "memory_percent", "latency_ms", "error_rate"}; j < len(names) {
+		return names[j]
 	}
-	value := fmt.Appendf(nil, `{"host":%q,"timestamp":%q,"cpu_percent":%.2f,"memory_percent":%.2f,"latency_ms":%.3f,"error_rate":%.5f}`,
-		entity, at.UTC().Format(time.RFC3339Nano), cpu, memory, latency, errors)
-	return &kgo.Record{Topic: p.topic, Key: []byte(entity), Value: value, Partition: streams.Partition([]byte(entity), partitions)}
+	return fmt.Sprintf("metric_%d", j)
 }
 
-// fill writes n events of a number of entities.
-func (p *pipeline) fill(n, entities int, partitions int32) {
+// event is a record like those of a server's metrics.
+func (p *pipeline) event(entity string, at time.Time) *kgo.Record {
+	level := p.random.NormFloat64()
+	values := []float64{40 + 8*level + 2*p.random.NormFloat64(), 60 + 3*p.random.NormFloat64(), 20 + 4*level + p.random.ExpFloat64()*3, p.random.Float64() / 100}
+	if p.random.IntN(200) == 0 {
+		values[0], values[2] = values[0]+50, values[2]*8
+	}
+	for len(values) < p.features {
+		values = append(values, level+p.random.NormFloat64())
+	}
+	value := fmt.Appendf(nil, `{"host":%q,"timestamp":%q`, entity, at.UTC().Format(time.RFC3339Nano))
+	for j, v := range values[:p.features] {
+		value = fmt.Appendf(value, `,%q:%.4f`, feature(j), v)
+	}
+	value = append(value, '}')
+	return &kgo.Record{Topic: p.topic, Key: []byte(entity), Value: value, Partition: streams.Partition([]byte(entity), int32(p.partitions))}
+}
+
+// fill writes n events, of the keys in turn.
+func (p *pipeline) fill(n int) {
 	at := time.Unix(1_700_000_000, 0)
 	for done := 0; done < n; {
 		batch := make([]*kgo.Record, min(20_000, n-done))
 		for i := range batch {
-			batch[i] = p.event("host-"+strconv.Itoa((done+i)%entities), at.Add(time.Duration(done+i)*time.Second/time.Duration(entities)), partitions)
+			batch[i] = p.event("host-"+strconv.Itoa((done+i)%p.keys), at.Add(time.Duration(done+i)*time.Second/time.Duration(p.keys)))
 		}
 		p.client.Produce(batch...)
 		done += len(batch)
@@ -159,29 +190,61 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkPipeline measures the processor time of one event from JSON on a pre-filled topic to its committed offset: goka,
-// decoding, scoring by the default ensemble, fits, checkpoints, output. The broker is another process.
+// run measures the processor time of one event from JSON on a pre-filled topic to its committed offset: goka, decoding,
+// scoring by the default ensemble, fits, checkpoints, output. The broker is another process.
+func (l workload) run(b *testing.B) {
+	p := newPipeline(b, l)
+	p.fill(b.N)
+	before, heapBefore := cpu(b), heap()
+	b.ResetTimer()
+	stop := p.start()
+	p.await(b.N)
+	b.StopTimer()
+	used := cpu(b) - before
+	b.ReportMetric(float64(used.Microseconds())/float64(b.N), "cpu-us/event")
+	b.ReportMetric(float64(b.N)/used.Seconds(), "events/s/core")
+	b.ReportMetric((heap()-heapBefore)/1024/float64(l.keys), "KB/key")
+	stop()
+}
+
+// heap is what is in use after a collection, in bytes.
+func heap() float64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
+
+// BenchmarkPipeline measures a few keys, many events each.
 func BenchmarkPipeline(b *testing.B) {
-	for _, c := range []struct {
-		entities, partitions int
-		profile              string
-	}{
-		{1, 1, streams.ProfileStandard}, {10, 4, streams.ProfileStandard}, {100, 4, streams.ProfileCompact},
+	for _, l := range []workload{
+		{keys: 1, partitions: 1, profile: streams.ProfileStandard},
+		{keys: 10, partitions: 4, profile: streams.ProfileStandard},
+		{keys: 100, partitions: 4, profile: streams.ProfileCompact},
 	} {
-		b.Run(fmt.Sprintf("entities=%d/partitions=%d/%s", c.entities, c.partitions, c.profile), func(b *testing.B) {
-			p := newPipeline(b, c.partitions, c.profile)
-			p.fill(b.N, c.entities, int32(c.partitions))
-			runtime.GC()
-			before := cpu(b)
-			b.ResetTimer()
-			stop := p.start()
-			p.await(b.N)
-			b.StopTimer()
-			used := cpu(b) - before
-			stop()
-			b.ReportMetric(float64(used.Microseconds())/float64(b.N), "cpu-us/event")
-			b.ReportMetric(float64(b.N)/used.Seconds(), "events/s/core")
-		})
+		b.Run(fmt.Sprintf("keys=%d/partitions=%d/%s", l.keys, l.partitions, l.profile), l.run)
+	}
+}
+
+// BenchmarkKeys measures what the number of keys costs, each ready after 30 events. Give it 60 events per key with
+// -benchtime; with fewer the keys are still warming up.
+func BenchmarkKeys(b *testing.B) {
+	for _, keys := range []int{1, 100, 1000, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("keys=%d", keys), workload{keys: keys, partitions: 4, profile: streams.ProfileCompact, warmUp: 30}.run)
+	}
+}
+
+// BenchmarkFeatures measures what the number of features costs.
+func BenchmarkFeatures(b *testing.B) {
+	for _, n := range []int{3, 10, 20, 50} {
+		b.Run(fmt.Sprintf("features=%d", n), workload{keys: 10, partitions: 4, profile: streams.ProfileStandard, features: n}.run)
+	}
+}
+
+// BenchmarkPartitions measures what the number of partitions costs.
+func BenchmarkPartitions(b *testing.B) {
+	for _, n := range []int{1, 2, 4, 8} {
+		b.Run(fmt.Sprintf("partitions=%d", n), workload{keys: 40, partitions: n, profile: streams.ProfileCompact}.run)
 	}
 }
 
@@ -192,13 +255,12 @@ func BenchmarkRestart(b *testing.B) {
 	if s := os.Getenv("RESTART_KEYS"); s != "" {
 		keys, _ = strconv.Atoi(s)
 	}
-	const partitions = 4
-	p := newPipeline(b, partitions, streams.ProfileCompact)
-	p.fill(260*keys, keys, partitions)
+	p := newPipeline(b, workload{keys: keys, partitions: 4, profile: streams.ProfileCompact})
+	p.fill(260 * keys)
 	stop := p.start()
 	p.await(260 * keys)
 	stop()
-	event := p.event("host-1", time.Now(), partitions).Value
+	event := p.event("host-1", time.Now()).Value
 	b.ResetTimer()
 	for range b.N {
 		g, err := processors.NewDetectorGroup(p.config)
@@ -226,9 +288,9 @@ func BenchmarkLatency(b *testing.B) {
 	if s := os.Getenv("LATENCY_RATE"); s != "" {
 		rate, _ = strconv.Atoi(s)
 	}
-	const entities, partitions = 8, 4
-	p := newPipeline(b, partitions, streams.ProfileStandard)
-	p.fill(4000*entities, entities, partitions)
+	const entities = 8
+	p := newPipeline(b, workload{keys: entities, partitions: 4, profile: streams.ProfileStandard})
+	p.fill(4000 * entities)
 	stop := p.start()
 	defer stop()
 	p.await(4000 * entities)
@@ -243,7 +305,7 @@ func BenchmarkLatency(b *testing.B) {
 		due := min(int(time.Since(started).Seconds()*float64(rate)), b.N)
 		var batch []*kgo.Record
 		for ; sent < due; sent++ {
-			batch = append(batch, p.event("host-"+strconv.Itoa(sent%entities), time.Now(), partitions))
+			batch = append(batch, p.event("host-"+strconv.Itoa(sent%entities), time.Now()))
 		}
 		p.client.ProduceAsync(batch...)
 	}

@@ -181,6 +181,7 @@ func filled(t *testing.T) *sql.DB {
 	for i := range 5 {
 		b.Letters = append(b.Letters, streams.DeadLetter{Stream: "server_metrics", Source: streams.Position{Topic: "server_metrics", Offset: int64(i)}, Stage: "decode", Code: streams.CodeNotJSON, Reason: "no JSON"})
 	}
+	b.Progress = []sink.Progress{{Topic: "anomalies", Partition: 0, Next: 500, HighWater: 20_500}, {Topic: "rollups", Partition: 1, Next: 7, HighWater: 7}}
 	if _, err := store.Write(ctx, &b); err != nil {
 		t.Fatal(err)
 	}

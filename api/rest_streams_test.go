@@ -69,6 +69,11 @@ func TestStreamsAndDetectors(t *testing.T) {
 	if detectors.Total != 4 || len(detectors.Items) != 2 || detectors.Items[0].Entity != "rack/1" {
 		t.Errorf("got %+v", detectors)
 	}
+	r.call(200, "GET", "/api/streams/server_metrics/detectors?search=K%2F3", "").decode(t, &detectors)
+	if detectors.Total != 1 || len(detectors.Items) != 1 || detectors.Items[0].Entity != "rack/3" {
+		t.Errorf("searching: got %+v", detectors)
+	}
+	r.call(422, "GET", "/api/streams/server_metrics/detectors?search="+strings.Repeat("x", 251), "")
 	var one streams.DetectorStatus
 	r.call(200, "GET", "/api/streams/server_metrics/detectors/rack%2F3", "").decode(t, &one)
 	if one.Entity != "rack/3" {

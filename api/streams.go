@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -181,6 +182,7 @@ type patchInput struct {
 type detectorsInput struct {
 	StreamInput
 	Phase  string `query:"phase" enum:"warm-up,ready,degraded" doc:"Only detectors in this phase."`
+	Search string `query:"search" maxLength:"250" doc:"Only detectors whose entity contains this text; case does not matter."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Offset int    `query:"offset" minimum:"0" maximum:"10000000"`
 }
@@ -312,8 +314,9 @@ func (s *Server) listDetectors(ctx context.Context, in *detectorsInput) (*detect
 	}
 	out := &detectorsOutput{}
 	out.Body.Items, out.Body.Limit, out.Body.Offset = []streams.DetectorStatus{}, in.Limit, in.Offset
+	search := strings.ToLower(in.Search)
 	for _, status := range s.deps.Statuses.List(in.Stream) {
-		if in.Phase != "" && status.Phase != in.Phase {
+		if in.Phase != "" && status.Phase != in.Phase || !strings.Contains(strings.ToLower(status.Entity), search) {
 			continue
 		}
 		if out.Body.Total >= in.Offset && len(out.Body.Items) < in.Limit {

@@ -80,8 +80,7 @@ func (d *KNN) Score(row []float64) (float64, error) {
 		return 0, err
 	}
 	near := d.pool.Get().(*nearest)
-	near.reset(d.k)
-	d.search.search(row, -1, near)
+	d.search.nearestTo(row, near)
 	score := d.reduce(near.keys)
 	d.pool.Put(near)
 	return score, nil
@@ -94,8 +93,7 @@ func (d *KNN) Explain(row, parts []float64) error {
 		return err
 	}
 	near := d.pool.Get().(*nearest)
-	near.reset(d.k)
-	d.search.search(row, -1, near)
+	d.search.nearestTo(row, near)
 	d.search.explain(row, near.rows, parts)
 	d.pool.Put(near)
 	return nil

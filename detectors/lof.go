@@ -136,8 +136,7 @@ func (l *LOF) Score(row []float64) (float64, error) {
 	}
 	scratch := l.pool.Get().(*lofScratch)
 	near := &scratch.near
-	near.reset(l.used)
-	l.search.search(row, -1, near)
+	l.search.nearestTo(row, near)
 	score := l.factor(near.rows, l.density(near.keys, near.rows))
 	l.pool.Put(scratch)
 	return score, nil
@@ -160,8 +159,7 @@ func (l *LOF) Explain(row, parts []float64) error {
 		return err
 	}
 	scratch := l.pool.Get().(*lofScratch)
-	scratch.near.reset(l.used)
-	l.search.search(row, -1, &scratch.near)
+	l.search.nearestTo(row, &scratch.near)
 	l.search.explain(row, scratch.near.rows, parts)
 	l.pool.Put(scratch)
 	return nil

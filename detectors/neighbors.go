@@ -105,35 +105,55 @@ func (s *neighbors) fit(x Matrix, k int, list *nearest, visit func(row int, list
 	s.build(x)
 	s.kth, s.k = resize(s.kth, x.Rows), k
 	for i := range x.Rows {
-		list.resetWithin(k, guesses[i])
-		s.search(x.Row(i), int32(i), list)
-		if list.rows[k-1] == noRow {
-			list.reset(k)
-			s.search(x.Row(i), int32(i), list)
-		}
+		s.searchWithin(x.Row(i), int32(i), guesses[i], list)
 		s.kth[i] = list.keys[k-1]
 		visit(i, list)
 	}
 }
 
-// guess returns, for every row of x, a key that probably k other rows have at most, infinity if nothing is known. A guess
-// that is too low costs a second search, and none changes what is found.
+// guess writes, for every row of x, a key that probably k other rows have at most, infinity if nothing is known.
 //
 // A window moves on by a part of its rows between fits, and its scale changes a little. So the row of the last fit that
-// is nearest, within a leaf, is often the row itself, and its k-th neighbour about as far away as now. A tenth more, and
-// half of how far the row is, let one search suffice for most rows and leave the others little to visit.
+// is nearest is often the row itself, and its k-th neighbour about as far away as now.
 func (s *neighbors) guess(x Matrix, k int, list *nearest) []float64 {
 	list.guesses = resize(list.guesses, x.Rows)
 	known := s.method == byTree && s.k == k && s.cols == x.Cols
 	for i := range list.guesses {
 		list.guesses[i] = math.Inf(1)
 		if known {
-			row, key := s.tree.near(x.Row(i))
-			distance := 1.1*math.Sqrt(s.kth[row]) + 0.5*math.Sqrt(key)
-			list.guesses[i] = float64(distance * distance)
+			list.guesses[i] = s.within(x.Row(i))
 		}
 	}
 	return list.guesses
+}
+
+// within returns a key that probably k rows of the tree have at most: by the row that is nearest within a leaf, how far
+// its k-th neighbour is and a tenth more, and half of how far the row is. That lets one search suffice for most rows and
+// leaves it little to visit.
+func (s *neighbors) within(q []float64) float64 {
+	row, key := s.tree.near(q)
+	distance := 1.1*math.Sqrt(s.kth[row]) + 0.5*math.Sqrt(key)
+	return float64(distance * distance)
+}
+
+// nearestTo fills the list with the k rows of the last fit that are nearest to q.
+func (s *neighbors) nearestTo(q []float64, list *nearest) {
+	within := math.Inf(1)
+	if s.method == byTree {
+		within = s.within(q)
+	}
+	s.searchWithin(q, -1, within, list)
+}
+
+// searchWithin is search for the k of the last fit, with a guess of a key that k rows have at most. A guess that is too
+// low costs a second search, and none changes what is found.
+func (s *neighbors) searchWithin(q []float64, self int32, guess float64, list *nearest) {
+	list.resetWithin(s.k, guess)
+	s.search(q, self, list)
+	if list.rows[s.k-1] == noRow {
+		list.reset(s.k)
+		s.search(q, self, list)
+	}
 }
 
 // explain writes, per column, the mean over these rows of the squared difference to q.

@@ -223,6 +223,13 @@ func TestRefit(t *testing.T) {
 			if seen != x.Rows {
 				t.Errorf("got %d rows visited of %d", seen, x.Rows)
 			}
+			queries := shaped(shape.value, 20, size[1], 99)
+			for j := range queries.Rows {
+				q := queries.Row(j)
+				q[0] *= []float64{1, 1, 1e3, 1e200}[j%4]
+				used.nearestTo(q, &list)
+				expectNearest(t, &list, metric{}, x, q, -1)
+			}
 		}
 	}
 }

@@ -71,6 +71,7 @@ type Publisher struct {
 // sourceTopic is where one stream's events go.
 type sourceTopic struct {
 	topic   string
+	timed   bool       // The value carries the event time.
 	mu      sync.Mutex // Guards the decoder.
 	decoder *streams.Decoder
 }
@@ -92,7 +93,7 @@ func NewPublisher(cfg PublisherConfig) (*Publisher, error) {
 func newPublisher(cfg PublisherConfig, p producer) *Publisher {
 	pub := &Publisher{cfg: cfg, producer: p, sources: map[string]*sourceTopic{}}
 	for _, d := range cfg.Streams {
-		pub.sources[d.Name] = &sourceTopic{topic: cfg.Topics.Source(d), decoder: streams.NewDecoder(d, cfg.MaxRecord)}
+		pub.sources[d.Name] = &sourceTopic{topic: cfg.Topics.Source(d), timed: d.Time != "", decoder: streams.NewDecoder(d, cfg.MaxRecord)}
 	}
 	return pub
 }
@@ -165,7 +166,8 @@ func (p *Publisher) Check(stream string, e Event) (time.Time, *streams.Reject, e
 	return event.Time, reject, nil
 }
 
-// messages makes the records of events. They are not checked.
+// messages makes the records of events. They are not checked. A recorded event whose value carries its time becomes a record of
+// today: Kafka deletes by the times of records, so that old ones could be gone before anyone has read them.
 func (p *Publisher) messages(stream string, events []Event) ([]*sarama.ProducerMessage, error) {
 	s, ok := p.sources[stream]
 	if !ok {
@@ -173,7 +175,10 @@ func (p *Publisher) messages(stream string, events []Event) ([]*sarama.ProducerM
 	}
 	out := make([]*sarama.ProducerMessage, len(events))
 	for i, e := range events {
-		m := &sarama.ProducerMessage{Topic: s.topic, Timestamp: e.Time}
+		m := &sarama.ProducerMessage{Topic: s.topic}
+		if !e.Replay || !s.timed {
+			m.Timestamp = e.Time
+		}
 		if e.Key != nil {
 			m.Key = sarama.ByteEncoder(e.Key)
 		}

@@ -8,11 +8,20 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Everything is held in memory, so a broker that runs for days must let go of what nobody needs: compacted topics are cleaned
+// at this interval, and what is in other topics goes after the retention, which is long behind any reader.
+const (
+	cleaning  = 10 * time.Second
+	retention = time.Hour
 )
 
 // Config configures a Broker.
@@ -69,6 +78,7 @@ func Start(c Config) (*Broker, error) {
 	host, port, _ := net.SplitHostPort(c.Addr)
 	number, _ := strconv.Atoi(port)
 	options := []kfake.Opt{
+		kfake.BrokerConfigs(map[string]string{"log.cleaner.backoff.ms": strconv.FormatInt(cleaning.Milliseconds(), 10)}),
 		kfake.Ports(number),
 		kfake.DefaultNumPartitions(c.Partitions),
 		kfake.GroupMinSessionTimeout(500 * time.Millisecond),
@@ -88,7 +98,26 @@ func Start(c Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the embedded broker on %s: %w", c.Addr, err)
 	}
+	cluster.ControlKey(int16(kmsg.CreateTopics), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		forget(req.(*kmsg.CreateTopicsRequest))
+		return nil, nil, false // Created as usual.
+	})
 	return &Broker{cluster: cluster}, nil
+}
+
+// forget limits how long new topics keep their records, unless they are compacted or have a limit of their own.
+func forget(req *kmsg.CreateTopicsRequest) {
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		if slices.ContainsFunc(t.Configs, func(c kmsg.CreateTopicsRequestTopicConfig) bool {
+			return c.Name == "retention.ms" || c.Name == "cleanup.policy" && c.Value != nil && strings.Contains(*c.Value, "compact")
+		}) {
+			continue
+		}
+		limit := strconv.FormatInt(retention.Milliseconds(), 10)
+		t.Configs = append(t.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: "retention.ms", Value: &limit})
+	}
 }
 
 // Brokers returns the bootstrap addresses.

@@ -55,3 +55,32 @@ func TestBrokerListensOnLoopbackOnly(t *testing.T) {
 		}
 	}
 }
+
+// TestBrokerForgets checks the limits that keep a broker in memory from growing without end: what is set stays as it is set.
+func TestBrokerForgets(t *testing.T) {
+	t.Parallel()
+	broker, err := embedded.Start(embedded.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	client := kafkatest.Dial(t, broker.Brokers()...)
+	client.CreateTopic("plain", 1)
+	client.CreateTopic("kept", 1, "retention.ms", "-1")
+	client.CreateTopic("table", 1, "cleanup.policy", "compact")
+	configs, err := client.Admin.DescribeTopicConfigs(t.Context(), "plain", "kept", "table")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, topic := range configs {
+		for _, c := range topic.Configs {
+			if c.Key == "retention.ms" {
+				got[topic.Name] = c.MaybeValue()
+			}
+		}
+	}
+	if got["plain"] != "3600000" || got["kept"] != "-1" || got["table"] == "3600000" {
+		t.Errorf("retention: %v", got)
+	}
+}

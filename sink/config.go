@@ -15,7 +15,7 @@ type Config struct {
 	GrafanaPassword string        // Lets the SELECT-only role grafana_reader log in (Postgres); "" leaves it as it is.
 	MaxConnections  int           // Postgres; default 8.
 	Retention       time.Duration // Rows older than this (event time) are dropped; 0 keeps everything.
-	Timescale       bool          // Use TimescaleDB where the extension can be had.
+	Timescale       bool          // Let TimescaleDB keep anomalies and rollups where the server has it; see docs/store.md.
 	Log             *slog.Logger  // Default discards.
 }
 

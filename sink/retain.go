@@ -43,14 +43,19 @@ func (s *Store) Retain(ctx context.Context, now time.Time) (dropped int64, err e
 		return 0, nil
 	}
 	oldest := now.Add(-s.cfg.Retention)
-	rows := oldest // Rows of anomalies and rollups before this go one by one.
+	rows := oldest // Anomalies and rollups before this go.
 	if s.pool != nil {
-		if dropped, err = s.dropPartitions(ctx, oldest); err != nil {
-			return dropped, err
-		}
-		// What is left of the dropped weeks lies in the default partition.
+		// By whole weeks, because totals are kept by week. What no partition took away lies in the default one, or in a chunk
+		// that ends later.
 		if p, ok := partitionOf("", oldest); ok {
 			rows = p.at()
+		}
+		drop := s.dropPartitions
+		if s.hyper {
+			drop = s.dropChunks
+		}
+		if dropped, err = drop(ctx, rows); err != nil {
+			return dropped, err
 		}
 	}
 	for _, d := range []struct {
@@ -100,6 +105,18 @@ func (s *Store) dropPartitions(ctx context.Context, oldest time.Time) (dropped i
 			}
 			dropped++
 		}
+	}
+	return dropped, nil
+}
+
+// dropChunks drops the chunks of hypertables that end before oldest.
+func (s *Store) dropChunks(ctx context.Context, oldest time.Time) (dropped int64, err error) {
+	for _, h := range hypertables {
+		tag, err := s.pool.Exec(ctx, `SELECT drop_chunks($1::text::regclass, older_than => $2::timestamptz)`, h.table, oldest)
+		if err != nil {
+			return dropped, classify("dropping the chunks of "+h.table, err)
+		}
+		dropped += tag.RowsAffected()
 	}
 	return dropped, nil
 }

@@ -28,6 +28,8 @@ type Store struct {
 	db   *sql.DB       // Queries, for both databases.
 	pool *pgxpool.Pool // Batches; nil for SQLite.
 	made partitions    // Postgres.
+	// hyper says that TimescaleDB keeps anomalies and rollups: it makes and drops what we call partitions.
+	hyper bool
 }
 
 // Open connects and brings the schema up to date. Errors: ErrSchemaTooNew and others of which Permanent
@@ -129,10 +131,13 @@ func (s *Store) migrate(ctx context.Context) error {
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrating the store: %w", err)
 	}
-	if s.pool != nil && s.cfg.GrafanaPassword != "" {
+	if s.pool == nil {
+		return nil
+	}
+	if s.cfg.GrafanaPassword != "" {
 		s.letGrafanaIn(ctx)
 	}
-	return nil
+	return s.adopt(ctx)
 }
 
 // letGrafanaIn gives the SELECT-only role its password. A statement about roles takes no parameters, so the server quotes the

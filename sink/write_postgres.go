@@ -44,8 +44,10 @@ const (
 
 // writePostgres writes a batch in one round trip and one transaction.
 func (s *Store) writePostgres(ctx context.Context, b *Batch) (out Written, err error) {
-	if err := s.ensurePartitions(ctx, b); err != nil {
-		return out, err
+	if !s.hyper {
+		if err := s.ensurePartitions(ctx, b); err != nil {
+			return out, err
+		}
 	}
 	var queue pgx.Batch
 	add := func(rows int, count *int, statement string, columns func() []any) {

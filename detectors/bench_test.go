@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -101,29 +102,34 @@ func eachBenchmark(b *testing.B, run func(b *testing.B, d Detector, queries Matr
 	})
 }
 
-// measure runs a call as often as the benchmark wants and reports, besides the mean, the least time per call of any run
-// of so many calls: on a machine that others use too, the mean is mostly theirs.
-func measure(b *testing.B, calls int, call func(i int) error) {
-	least, i, start := time.Duration(math.MaxInt64), 0, time.Now()
+// measure runs a call as often as the benchmark wants and reports, besides the mean time, the least processor time per
+// call of any round of so many calls: on a machine that others use too, the mean is mostly theirs. If there was no whole
+// round, it is that of all calls.
+func measure(b *testing.B, round int, call func(i int) error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	b.ReportAllocs()
+	i, first := 0, cpuTime()
+	least, start := math.Inf(1), first
 	for b.Loop() {
 		if err := call(i); err != nil {
 			b.Fatal(err)
 		}
-		if i++; i%calls == 0 {
-			now := time.Now()
-			least, start = min(least, now.Sub(start)), now
+		if i++; i%round == 0 {
+			now := cpuTime()
+			least, start = min(least, float64(now-start)/float64(round)), now
 		}
 	}
-	if i >= calls {
-		b.ReportMetric(float64(least)/float64(calls), "least-ns/op")
+	if i < round {
+		least = float64(cpuTime()-first) / float64(i)
 	}
+	b.ReportMetric(least, "least-ns/op")
 }
 
 // BenchmarkScore is the time of one score.
 func BenchmarkScore(b *testing.B) {
 	eachBenchmark(b, func(b *testing.B, d Detector, queries Matrix) {
-		measure(b, 64, func(i int) error { _, err := d.Score(queries.Row(i & 511)); return err })
+		measure(b, 512, func(i int) error { _, err := d.Score(queries.Row(i & 511)); return err })
 	})
 }
 
@@ -160,7 +166,7 @@ func movingWindows(make func(rows, cols int) Matrix, rows, cols int) []Matrix {
 func BenchmarkExplain(b *testing.B) {
 	eachBenchmark(b, func(b *testing.B, d Detector, queries Matrix) {
 		parts := make([]float64, queries.Cols)
-		measure(b, 64, func(i int) error { return d.Explain(queries.Row(i&511), parts) })
+		measure(b, 512, func(i int) error { return d.Explain(queries.Row(i&511), parts) })
 	})
 }
 
@@ -241,7 +247,7 @@ func BenchmarkEnsemble(b *testing.B) {
 			e := newEnsemble(b, c.rows, 4, c.specs...)
 			e.fit(b, windows[0], 1)
 			b.Run("score/"+c.name+"/"+data.name, func(b *testing.B) {
-				measure(b, 64, func(i int) error { e.score(b, windows[4].Row(i%c.rows)); return nil })
+				measure(b, c.rows, func(i int) error { e.score(b, windows[4].Row(i%c.rows)); return nil })
 			})
 			b.Run("fit/"+c.name+"/"+data.name, func(b *testing.B) {
 				measure(b, 1, func(i int) error { e.fit(b, windows[i%len(windows)], 1); return nil })

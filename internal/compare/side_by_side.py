@@ -6,8 +6,8 @@
 
 Both sides fit rows of three mixed autoregressive factors with noise, standardised, with default parameters (LOF and
 HBOS strict where that matters). A batch is 2000 rows in one call of decision_function, divided by 2000; single is one
-row per call, as a stream without batching needs it. Here every score is a single one. Both sides report the least of
-their repeats.
+row per call, as a stream without batching needs it. Here every score is a single one. Both sides report the least
+processor time of their repeats.
 """
 import argparse
 import os
@@ -38,12 +38,12 @@ def rows(n, d):
 
 
 def seconds(f, repeats):
-    """The least time of some calls: noise only ever adds."""
+    """The least processor time of some calls: noise only ever adds."""
     best = float("inf")
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         f()
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     return best
 
 

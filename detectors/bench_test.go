@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"testing"
-	"time"
 )
 
 // benchData are what benchmarks run on: ar is three latent autoregressive factors with noise, like server metrics.

@@ -146,7 +146,7 @@ func BenchmarkFit(b *testing.B) {
 		if err := d.Fit(windows[0], 1); err != nil {
 			b.Skipf("not for this data: %v", err)
 		}
-		measure(b, 1, func(i int) error { return d.Fit(windows[i%len(windows)], uint64(i)) })
+		measure(b, len(windows), func(i int) error { return d.Fit(windows[i%len(windows)], uint64(i)) })
 	})
 }
 
@@ -249,7 +249,7 @@ func BenchmarkEnsemble(b *testing.B) {
 				measure(b, c.rows, func(i int) error { e.score(b, windows[4].Row(i%c.rows)); return nil })
 			})
 			b.Run("fit/"+c.name+"/"+data.name, func(b *testing.B) {
-				measure(b, 1, func(i int) error { e.fit(b, windows[i%len(windows)], 1); return nil })
+				measure(b, len(windows), func(i int) error { e.fit(b, windows[i%len(windows)], 1); return nil })
 				b.ReportMetric(float64(e.sizeBytes()), "model-B")
 			})
 		}

@@ -30,7 +30,8 @@
 // Resume: keep the cursor of the last frame (or the id of the last anomaly) and connect again with since. What was missed
 // comes first, then the live anomalies: nothing is left out and nothing comes twice while the server that sent the cursor
 // runs, and also after its restart when the feed starts with the recent past of the topic (FeedHistory). Beyond that memory
-// the store fills the hole; there up to two seconds around the cursor may repeat, always with equal ids.
+// the store fills the hole; there, and where after a restart only an id tells the place, up to two seconds before it may
+// repeat, always with equal ids.
 //
 // Close codes: 1001 the server stops (connect again), 1008 the client sends what it must not, 1009 a message of the client
 // is too large, 4008 the client reads too slowly (connect again with since). Server-sent events carry one anomaly per event

@@ -22,8 +22,6 @@ type entry struct {
 	entity    string
 	score     float64
 	severity  float64
-	timestamp time.Time // Event time.
-	source    streams.Position
 	partition int32 // Of the anomalies topic; -1 when it came from the store.
 	offset    int64
 	at        time.Time // When the record was written.
@@ -122,7 +120,7 @@ func (f *feed) offer(a *streams.Anomaly, partition int32, offset int64, at time.
 	}
 	e := &entry{
 		seq: f.next, id: a.ID, stream: a.Stream, entity: a.Entity, score: a.Score, severity: a.Severity,
-		timestamp: a.Timestamp, source: a.Source, partition: partition, offset: offset, at: at,
+		partition: partition, offset: offset, at: at,
 		preloaded: at.Before(f.started) || !loaded, body: body,
 	}
 	f.next++

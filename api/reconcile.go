@@ -72,7 +72,7 @@ func rowEntry(a *streams.StoredAnomaly) (*entry, error) {
 		return nil, fmt.Errorf("encoding anomaly %s: %w", a.ID, err)
 	}
 	return &entry{
-		id: a.ID, stream: a.Stream, entity: a.Entity, score: a.Score, severity: a.Severity, timestamp: a.Timestamp,
-		source: a.Source, partition: -1, at: a.CreatedAt, body: body, cursor: a.ID,
+		id: a.ID, stream: a.Stream, entity: a.Entity, score: a.Score, severity: a.Severity,
+		partition: -1, at: a.CreatedAt, body: body, cursor: a.ID,
 	}, nil
 }

@@ -82,12 +82,12 @@ func (f *feed) plan(from *since) plan {
 			return f.planSeq(recent, recent[i].seq, recent[i].at)
 		}
 		if i >= 0 {
-			last := recent[i]
+			last := recent[i] // Where the other partitions were an id does not tell: rather twice than never.
 			return plan{mode: resumeMemory, entries: slices.DeleteFunc(recent, func(e *entry) bool {
-				if e.partition == last.partition {
+				if e.partition == last.partition && e.partition >= 0 {
 					return e.offset <= last.offset
 				}
-				return e.preloaded && precedes(e.source, e.timestamp, last.source, last.timestamp)
+				return e.preloaded && e.at.Before(last.at.Add(-overlap))
 			})}
 		}
 		if n, ok := f.seen[from.id]; ok {
@@ -147,14 +147,6 @@ func (f *feed) planPositions(recent []*entry, c *cursor) plan {
 	return p
 }
 
-// precedes reports whether an event probably came before another: by offset in the same source partition, else by time.
-func precedes(a streams.Position, at time.Time, b streams.Position, bt time.Time) bool {
-	if a.Topic == b.Topic && a.Partition == b.Partition {
-		return a.Offset <= b.Offset
-	}
-	return at.Before(bt)
-}
-
 // missed reads the store as the plan says. It returns rows in order, and why something may be missing.
 func (f *feed) missed(ctx context.Context, p *plan) (rows []streams.StoredAnomaly, gap string) {
 	ctx, cancel := context.WithTimeout(ctx, f.config.RequestTimeout)
@@ -170,10 +162,11 @@ func (f *feed) missed(ctx context.Context, p *plan) (rows []streams.StoredAnomal
 		p.from = last.CreatedAt.Add(-overlap)
 		had := p.seen
 		p.seen = func(a *streams.StoredAnomaly) bool {
-			if had != nil && had(a) || a.ID == last.ID {
+			if had != nil && had(a) {
 				return true
 			}
-			return !a.CreatedAt.After(last.CreatedAt) && precedes(a.Source, a.Timestamp, last.Source, last.Timestamp)
+			// Only anomalies of one detector are in one partition of the topic, so only these come in a known order.
+			return a.Stream == last.Stream && a.Entity == last.Entity && a.Source.Partition == last.Source.Partition && a.Source.Offset <= last.Source.Offset
 		}
 	}
 	created, id := p.from, ""

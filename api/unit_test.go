@@ -86,7 +86,7 @@ func TestFeedMemory(t *testing.T) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	recent := f.recent()
-	if len(recent) != 10 || recent[0].source.Offset != 990 || recent[9].source.Offset != 999 || len(f.seen) != 100 || f.low[0] != 990 {
-		t.Errorf("got %d entries from %d, %d ids, low %d", len(recent), recent[0].source.Offset, len(f.seen), f.low[0])
+	if len(recent) != 10 || recent[0].offset != 990 || recent[9].offset != 999 || len(f.seen) != 100 || f.low[0] != 990 {
+		t.Errorf("got %d entries from %d, %d ids, low %d", len(recent), recent[0].offset, len(f.seen), f.low[0])
 	}
 }

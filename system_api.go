@@ -51,7 +51,7 @@ func (s *system) addAPI(store *store, control *control) error {
 	}})
 	s.add(part{name: "anomalies feed", run: anomalies.Run, ready: running(anomalies)})
 	s.add(part{name: "rollups feed", run: rollups.Run, ready: running(rollups)})
-	s.add(part{name: "publisher", run: publisher.run})
+	s.add(part{name: "publisher", run: publisher.run, ready: publisher.ready})
 	s.add(part{name: "API", run: server.Run})
 	return nil
 }
@@ -119,6 +119,13 @@ func (i *ingest) run(ctx context.Context) error {
 	i.publisher.Store(p)
 	<-ctx.Done()
 	i.publisher.Store(nil)
+	return nil
+}
+
+func (i *ingest) ready(context.Context) error {
+	if i.publisher.Load() == nil {
+		return errors.New("not connected to Kafka")
+	}
 	return nil
 }
 

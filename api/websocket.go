@@ -19,7 +19,7 @@ const closeSlow = 4008
 
 // Limits of one WebSocket connection.
 const (
-	maxBacklog     = 64   // Frames waiting to be written: more than six seconds of them.
+	maxBacklog     = 128  // Frames waiting to be written: twelve seconds of them, longer than a write may take.
 	maxSingles     = 1024 // Messages waiting to be written where each holds one anomaly.
 	maxClientBytes = 4096 // Of one message of a client.
 	maxClientTalk  = 100  // Messages a client may send: none is needed.

@@ -117,7 +117,7 @@ func (c *Cluster) Restart(i int) { c.launch(c.nodes[i]) }
 // Await waits until n brokers are registered.
 func (c *Cluster) Await(n int) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	for {
 		if live := c.live(); live >= n {
@@ -129,7 +129,7 @@ func (c *Cluster) Await(n int) {
 				log, _ := os.ReadFile(filepath.Join(b.dir, "log"))
 				c.t.Logf("broker %d: %s", b.id, log)
 			}
-			c.t.Fatalf("the cluster did not get %d brokers ready within 90 s", n)
+			c.t.Fatalf("the cluster did not get %d brokers ready within 3 minutes", n)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

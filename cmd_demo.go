@@ -59,7 +59,6 @@ func (c *demoCmd) Run(a *app) error {
 		return err
 	}
 	show := newDemoShow(a, sys, started, len(c.Data) == 0)
-	show.hello(c)
 
 	ctx, stop := context.WithCancel(a.ctx)
 	defer stop()
@@ -122,8 +121,14 @@ func streamNameOf(stem string) string {
 
 // drive waits until everything runs, feeds it, and returns when the demo is over.
 func (c *demoCmd) drive(ctx context.Context, sys *system, pace emitters.Pace, show *demoShow) error {
-	if err := sys.awaitReady(ctx); err != nil {
+	select {
+	case server := <-sys.serving:
+		show.hello(c, server.URL())
+	case <-ctx.Done():
 		return nil // Interrupted, or a part failed and says so.
+	}
+	if err := sys.awaitReady(ctx); err != nil {
+		return nil
 	}
 	show.ready()
 	publisher, err := sys.publisher(ctx)

@@ -39,9 +39,13 @@ func (c *runCmd) Run(a *app) error {
 	if err := s.resetState(a.ctx, resets); err != nil {
 		return err
 	}
-	if sys.server != nil {
-		fmt.Fprintf(a.stderr, "anomalystream: serving on %s\n", sys.server.URL())
-	}
+	go func() {
+		select {
+		case server := <-sys.serving:
+			fmt.Fprintf(a.stderr, "anomalystream: serving on %s\n", server.URL())
+		case <-a.ctx.Done():
+		}
+	}()
 	s.log.Info("running", "roles", roles, "brokers", s.kafka.Brokers, "streams", cfg.Streams.Names())
 	err = sys.run(a.ctx)
 	s.log.Info("stopped")

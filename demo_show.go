@@ -49,11 +49,11 @@ func (d *demoShow) line(format string, args ...any) {
 	fmt.Fprintf(d.out, format+"\n", args...)
 }
 
-func (d *demoShow) hello(c *demoCmd) {
+func (d *demoShow) hello(c *demoCmd, url string) {
 	d.line("anomalystream demo: one process, nothing installed. Stop it with Ctrl-C.\n")
-	d.line("  page        %s/", d.sys.server.URL())
-	d.line("  REST        %s/api/anomalies   described at %s/docs", d.sys.server.URL(), d.sys.server.URL())
-	d.line("  WebSocket   %s/ws/alerts", strings.Replace(d.sys.server.URL(), "http", "ws", 1))
+	d.line("  page        %s/", url)
+	d.line("  REST        %s/api/anomalies   described at %s/docs", url, url)
+	d.line("  WebSocket   %s/ws/alerts", strings.Replace(url, "http", "ws", 1))
 	d.line("  Kafka       %s   topics %s, %s ...", strings.Join(d.sys.kafka.Brokers, ","), strings.Join(d.sys.cfg.Streams.Names(), ", "), d.sys.topics.Anomalies())
 	d.line("  streams     %s at %s\n", strings.Join(d.sys.cfg.Streams.Names(), ", "), c.Rate)
 }

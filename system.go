@@ -27,8 +27,8 @@ func allRoles() []string { return []string{roleDetect, roleSink, roleAPI} }
 // system is what runs in a process: the parts of its roles. A part that ends with an error ends them all.
 type system struct {
 	*site
-	parts  []part
-	server *api.Server // Nil without the role api.
+	parts   []part
+	serving chan *api.Server // Brings the server once it listens; nobody sends without the role api.
 }
 
 // part is one thing that runs until the context ends.
@@ -46,12 +46,13 @@ func (s *site) layout() processors.Layout {
 	}
 }
 
-// newSystem creates the topics and builds the parts of the roles. While Kafka or the database is away it waits.
+// newSystem creates the topics and builds the parts of the roles. While Kafka is away it waits; a database may be away, what
+// needs it follows when it answers.
 func newSystem(ctx context.Context, s *site, roles []string) (*system, error) {
 	if err := s.layout().Ensure(ctx, s.admin()); err != nil {
 		return nil, err
 	}
-	sys := &system{site: s}
+	sys := &system{site: s, serving: make(chan *api.Server, 1)}
 	control := newControl(s)
 	sys.add(part{name: "control", run: control.run, ready: control.ready})
 	if slices.Contains(roles, roleDetect) {
@@ -60,23 +61,13 @@ func newSystem(ctx context.Context, s *site, roles []string) (*system, error) {
 		}
 	}
 	if slices.Contains(roles, roleSink) || slices.Contains(roles, roleAPI) {
-		store, err := s.openStore(ctx)
+		p, err := sys.withStore(roles, control)
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(roles, roleSink) {
-			if err := sys.addSink(store); err != nil {
-				return nil, err
-			}
-		}
-		if slices.Contains(roles, roleAPI) {
-			if err := sys.addAPI(store, control); err != nil {
-				return nil, err
-			}
-		}
-		sys.add(part{name: "store", run: store.maintain, ready: store.Ping})
+		sys.add(p)
 	}
-	if sys.server == nil && s.cfg.API.AdminAddr != "" {
+	if !slices.Contains(roles, roleAPI) && s.cfg.API.AdminAddr != "" {
 		sys.add(part{name: "admin", run: func(ctx context.Context) error { return serveAdmin(ctx, s, sys.ready) }})
 	}
 	return sys, nil

@@ -16,15 +16,17 @@ import (
 	"anomalystream/views"
 )
 
-// addAPI adds the server, the view and the tails that feed it, and the publisher it ingests through.
-func (s *system) addAPI(store *store, control *control) error {
+// addAPI adds the server, the view and the tails that feed it, and the publisher it ingests through. The server's health
+// covers the other parts of the process too.
+func (s *system) addAPI(store *store, control *control, others []part) error {
 	statuses := views.NewDetectors(s.kafka.Brokers, s.topics.Detectors(), s.client(), s.log)
 	publisher := &ingest{site: s.site}
 	config := s.apiConfig()
-	anomalies := views.NewTail(s.kafka.Brokers, s.topics.Anomalies(), s.client(), int64(config.WithDefaults().FeedHistory), s.deliverAnomaly, s.log)
+	var server *api.Server
+	anomalies := views.NewTail(s.kafka.Brokers, s.topics.Anomalies(), s.client(), int64(config.WithDefaults().FeedHistory), func(m *sarama.ConsumerMessage) { s.deliverAnomaly(server, m) }, s.log)
 	server, err := api.New(config, api.Deps{
 		History: store, Audits: store, Statuses: statuses, Publisher: publisher, Control: control,
-		Scorer: scorer{control.detectors}, Health: s.health(), FeedLoaded: anomalies.CaughtUp, Registry: s.registry,
+		Scorer: scorer{control.detectors}, Health: s.health(others), FeedLoaded: anomalies.CaughtUp, Registry: s.registry,
 	})
 	var listening *net.OpError
 	if errors.As(err, &listening) {
@@ -33,8 +35,7 @@ func (s *system) addAPI(store *store, control *control) error {
 	if err != nil {
 		return usageError{err}
 	}
-	s.server = server
-	rollups := views.NewTail(s.kafka.Brokers, s.topics.Rollups(), s.client(), 0, s.deliverRollup, s.log)
+	rollups := views.NewTail(s.kafka.Brokers, s.topics.Rollups(), s.client(), 0, func(m *sarama.ConsumerMessage) { s.deliverRollup(server, m) }, s.log)
 	running := func(t *views.Tail) func(context.Context) error {
 		return func(context.Context) error {
 			if !t.Running() {
@@ -53,13 +54,14 @@ func (s *system) addAPI(store *store, control *control) error {
 	s.add(part{name: "rollups feed", run: rollups.Run, ready: running(rollups)})
 	s.add(part{name: "publisher", run: publisher.run, ready: publisher.ready})
 	s.add(part{name: "API", run: server.Run})
+	s.serving <- server
 	return nil
 }
 
 // health lets the API ask every part but itself: those so far by name, those that feed the API, which come later, as one.
-func (s *system) health() []api.Part {
+func (s *system) health(others []part) []api.Part {
 	var out []api.Part
-	for _, p := range s.parts {
+	for _, p := range append(others, s.parts...) {
 		if p.ready != nil {
 			out = append(out, api.Part{Name: p.name, Ready: p.ready})
 		}
@@ -84,24 +86,24 @@ func (s *site) apiConfig() api.Config {
 	return out
 }
 
-func (s *system) deliverAnomaly(m *sarama.ConsumerMessage) {
+func (s *system) deliverAnomaly(server *api.Server, m *sarama.ConsumerMessage) {
 	var a streams.Anomaly
 	if err := json.Unmarshal(m.Value, &a); err != nil {
 		s.log.Warn("skipping a record of the anomalies topic that is no anomaly", "partition", m.Partition, "offset", m.Offset, "error", err)
 		return
 	}
-	if err := s.server.DeliverAnomaly(a, m.Partition, m.Offset, m.Timestamp); err != nil {
+	if err := server.DeliverAnomaly(a, m.Partition, m.Offset, m.Timestamp); err != nil {
 		s.log.Warn("delivering an anomaly", "id", a.ID, "error", err)
 	}
 }
 
-func (s *system) deliverRollup(m *sarama.ConsumerMessage) {
+func (s *system) deliverRollup(server *api.Server, m *sarama.ConsumerMessage) {
 	var r streams.Rollup
 	if err := json.Unmarshal(m.Value, &r); err != nil {
 		s.log.Warn("skipping a record of the rollups topic that is no rollup", "partition", m.Partition, "offset", m.Offset, "error", err)
 		return
 	}
-	s.server.DeliverRollup(r)
+	server.DeliverRollup(r)
 }
 
 // ingest publishes what the API takes in. It connects when Kafka is there.

@@ -91,6 +91,7 @@ type streamListInput struct {
 type anomalyList struct {
 	Items      []streams.StoredAnomaly `json:"items" doc:"Anomalies in the order asked for."`
 	Total      *int64                  `json:"total" doc:"Number of anomalies the filters select; null with count=false."`
+	TotalExact bool                    `json:"total_exact" doc:"False where more than total are selected, and where total is null. A whole stream is counted exactly, other filters up to 10,000."`
 	Limit      int                     `json:"limit"`
 	Offset     int                     `json:"offset"`
 	NextCursor *string                 `json:"next_cursor" doc:"Cursor of the next page; null on the last one."`
@@ -180,19 +181,25 @@ func (s *Server) listAnomalies(ctx context.Context, stream string, f *AnomalyFil
 		if err != nil {
 			return nil, err
 		}
-		out.Total = &total
+		out.Total, out.TotalExact = &total.n, !total.more
 	}
 	return &anomalyListOutput{Body: out}, nil
 }
 
+// count is how many anomalies a query selects, or a bound below that.
+type count struct {
+	n    int64
+	more bool
+}
+
 // total counts what a query selects; where the page shows everything, no count is needed.
-func (s *Server) total(ctx context.Context, q streams.AnomalyQuery, page streams.AnomalyPage) (int64, error) {
+func (s *Server) total(ctx context.Context, q streams.AnomalyQuery, page streams.AnomalyPage) (count, error) {
 	if q.Cursor == "" && page.Next == "" && (len(page.Items) > 0 || q.Offset == 0) {
-		return int64(q.Offset + len(page.Items)), nil
+		return count{n: int64(q.Offset + len(page.Items))}, nil
 	}
 	q.Limit, q.Offset, q.Cursor, q.Sort, q.Count = 1, 0, "", "", true
-	return s.totals.get(ctx, q, func(ctx context.Context) (int64, error) {
+	return s.totals.get(ctx, q, func(ctx context.Context) (count, error) {
 		counted, err := s.deps.History.Anomalies(ctx, q)
-		return counted.Total, err
+		return count{counted.Total, counted.More}, err
 	})
 }

@@ -43,7 +43,7 @@ type Server struct {
 	started time.Time
 	clients atomic.Int64
 	probes  singleflight.Group
-	totals  cache[streams.AnomalyQuery, int64]
+	totals  cache[streams.AnomalyQuery, count]
 	stats   cache[string, []streams.StreamStats]
 
 	listener  net.Listener

@@ -20,11 +20,11 @@ const anomalyStatement = `SELECT ` + anomalyFields + ` FROM anomalies WHERE id =
 func (s *Store) Anomalies(ctx context.Context, q streams.AnomalyQuery) (streams.AnomalyPage, error) {
 	page := streams.AnomalyPage{Items: []streams.StoredAnomaly{}, Total: -1}
 	if q.Count {
-		total, err := s.count(ctx, &q)
+		total, more, err := s.count(ctx, &q)
 		if err != nil {
 			return page, err
 		}
-		page.Total = total
+		page.Total, page.More = total, more
 	}
 	q.Limit = min(max(q.Limit, 1), 1000)
 	statement, args, err := s.pageStatement(&q)
@@ -61,22 +61,26 @@ func (s *Store) pageStatement(q *streams.AnomalyQuery) (statement string, args [
 	return statement, c.args, nil
 }
 
-// count returns how many rows a query selects. Whole streams are not counted but looked up: counting millions takes seconds.
-func (s *Store) count(ctx context.Context, q *streams.AnomalyQuery) (n int64, err error) {
-	statement, args := s.countStatement(q)
+// count returns how many rows a query selects. Whole streams are not counted but looked up, and other filters are counted up to
+// a limit: counting millions takes seconds.
+func (s *Store) count(ctx context.Context, q *streams.AnomalyQuery) (n int64, more bool, err error) {
+	statement, args, looked := s.countStatement(q)
 	err = s.db.QueryRowContext(ctx, s.bind(statement), args...).Scan(&n)
-	return n, classify("counting anomalies", err)
+	if more = !looked && n > streams.CountLimit; more {
+		n = streams.CountLimit
+	}
+	return n, more, classify("counting anomalies", err)
 }
 
-func (s *Store) countStatement(q *streams.AnomalyQuery) (statement string, args []any) {
+// countStatement also reports whether the number is looked up instead of counted.
+func (s *Store) countStatement(q *streams.AnomalyQuery) (statement string, args []any, looked bool) {
 	c := s.filter(q)
 	whole := *q
 	whole.Stream, whole.Sort, whole.Cursor, whole.Limit, whole.Offset, whole.Count = "", "", "", 0, 0, false
-	statement = `SELECT count(*) FROM anomalies`
 	if whole == (streams.AnomalyQuery{}) {
-		statement = `SELECT coalesce(sum(anomalies), 0) FROM anomaly_totals`
+		return `SELECT coalesce(sum(anomalies), 0) FROM anomaly_totals` + c.where(), c.args, true
 	}
-	return statement + c.where(), c.args
+	return fmt.Sprintf(`SELECT count(*) FROM (SELECT 1 FROM anomalies%s LIMIT %d) AS counted`, c.where(), streams.CountLimit+1), c.args, false
 }
 
 // filter is the WHERE clause of a query, without its cursor.

@@ -40,7 +40,7 @@ func open(t testing.TB, c Config) *Store {
 // conformance is what both databases must do alike. fresh returns an empty store.
 func conformance(t *testing.T, fresh func(*testing.T) *Store) {
 	for name, test := range map[string]func(*testing.T, *Store){
-		"round trip": testRoundTrip, "idempotent": testIdempotent, "pages": testPages, "filters": testFilters, "since": testSince,
+		"round trip": testRoundTrip, "idempotent": testIdempotent, "counts": testCounts, "pages": testPages, "filters": testFilters, "since": testSince,
 		"delete": testDelete, "stats": testStats, "rollups": testRollups, "hostile": testHostile, "times": testTimes, "large": testLarge,
 		"retention": testRetention, "detectors": testDetectors, "exact": testExact, "totals": testTotals, "progress": testProgress,
 	} {
@@ -244,6 +244,30 @@ func testSince(t *testing.T, s *Store) {
 	for i := 1; i < 50; i++ { // In the order in which they were written, inside a batch too.
 		if a, b := sample(i-1).ID, sample(i).ID; stored[b].Before(stored[a]) {
 			t.Errorf("%s was stored at %s, before %s at %s", b, stored[b], a, stored[a])
+		}
+	}
+}
+
+// testCounts checks that a whole stream is exact at any size and other filters are exact up to the limit.
+func testCounts(t *testing.T, s *Store) {
+	const n = 3*streams.CountLimit + 300
+	for rows := samples(n); len(rows) > 0; rows = rows[min(2000, len(rows)):] {
+		write(t, s, Batch{Anomalies: rows[:min(2000, len(rows))]})
+	}
+	for name, c := range map[string]struct {
+		q    streams.AnomalyQuery
+		want int64
+		more bool
+	}{
+		"all":        {streams.AnomalyQuery{}, n, false},
+		"one stream": {streams.AnomalyQuery{Stream: "transactions"}, n / 3, false},
+		"many":       {streams.AnomalyQuery{MinVotes: 2}, streams.CountLimit, true},
+		"some":       {streams.AnomalyQuery{Stream: "transactions", To: sample(1000).Timestamp}, 333, false},
+		"none":       {streams.AnomalyQuery{Kind: streams.KindRule}, 0, false},
+	} {
+		c.q.Limit, c.q.Count = 1, true
+		if p := page(t, s, c.q); p.Total != c.want || p.More != c.more {
+			t.Errorf("%s: total %d, more %v, want %d, %v", name, p.Total, p.More, c.want, c.more)
 		}
 	}
 }

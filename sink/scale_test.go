@@ -120,11 +120,11 @@ func questions(t testing.TB, s *Store, n int64) []question {
 	out = append(out, question{"rollups of an entity", statement, args, 3000})
 	statement, args = s.rollupStatement(&streams.RollupQuery{Stream: "server_metrics", Entities: true, From: year(334), To: year(335), Limit: 500})
 	out = append(out, question{"rollups of a stream", statement, args, 3000})
-	statement, args = s.countStatement(&streams.AnomalyQuery{})
+	statement, args, _ = s.countStatement(&streams.AnomalyQuery{})
 	out = append(out, question{"total", statement, args, 1000})
-	statement, args = s.countStatement(&streams.AnomalyQuery{Stream: "transactions"})
+	statement, args, _ = s.countStatement(&streams.AnomalyQuery{Stream: "transactions"})
 	out = append(out, question{"total of a stream", statement, args, 1000})
-	statement, args = s.countStatement(&streams.AnomalyQuery{Stream: "server_metrics", Entity: entity})
+	statement, args, _ = s.countStatement(&streams.AnomalyQuery{Stream: "server_metrics", Entity: entity})
 	out = append(out, question{"total of an entity", statement, args, 2000})
 	return out
 }

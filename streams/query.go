@@ -48,7 +48,11 @@ type AnomalyPage struct {
 	Items []StoredAnomaly
 	Next  string // Cursor of the next page, "" on the last one.
 	Total int64  // Number of rows the query selects, -1 when not asked for.
+	More  bool   // The query selects more than Total, which is CountLimit.
 }
+
+// CountLimit is how far a store counts what filters select: beyond it, the exact number is not worth reading every row.
+const CountLimit = 10_000
 
 // StreamStats sums up the stored anomalies and rollups of one stream.
 type StreamStats struct {

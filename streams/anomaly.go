@@ -9,7 +9,7 @@ type Anomaly struct {
 	Stream     string             `json:"stream"`
 	Entity     string             `json:"entity"`
 	Timestamp  time.Time          `json:"timestamp"`               // Event time, UTC.
-	Kind       string             `json:"kind"`                    // KindModel or KindRule.
+	Kind       string             `json:"kind"`                    // KindModel, KindRule or KindStuck.
 	Score      float64            `json:"score"`                   // Ensemble score E in [0.6, 1]; never rounded.
 	Severity   float64            `json:"severity"`                // Mean clipped distance from normal, 0..30; ranks inside a stream.
 	AlertScore float64            `json:"alert_score"`             // Comparable across streams; ranks and opens incidents.
@@ -28,6 +28,7 @@ type Anomaly struct {
 const (
 	KindModel = "model" // The ensemble's majority voted.
 	KindRule  = "rule"  // A hard range of the stream's rules was breached.
+	KindStuck = "stuck" // A feature repeats one value for longer than its history allows.
 )
 
 // DetectorVote is one detector's part in a decision.

@@ -33,6 +33,18 @@ func UnmarshalDetectorStatus(b []byte) (*DetectorStatus, error) {
 	return unmarshal[DetectorStatus]("detector status", b)
 }
 
+// MarshalIncident returns the record of the incidents topic.
+func MarshalIncident(i *Incident) ([]byte, error) { return marshal("incident", i) }
+
+// UnmarshalIncident reads a record of the incidents topic.
+func UnmarshalIncident(b []byte) (*Incident, error) { return unmarshal[Incident]("incident", b) }
+
+// MarshalFeedback returns the record of the feedback topic.
+func MarshalFeedback(f *Feedback) ([]byte, error) { return marshal("feedback", f) }
+
+// UnmarshalFeedback reads a record of the feedback topic.
+func UnmarshalFeedback(b []byte) (*Feedback, error) { return unmarshal[Feedback]("feedback", b) }
+
 // MarshalDeadLetter returns the record of the dead-letters topic. A null key or value stays null.
 func MarshalDeadLetter(d *DeadLetter) ([]byte, error) {
 	letter := *d

@@ -18,7 +18,7 @@ func (t Topics) Detectors() string { return t.Prefix + "detectors" }
 // Incidents is the compacted topic with one record per incident.
 func (t Topics) Incidents() string { return t.Prefix + "incidents" }
 
-// Feedback is the topic with people's verdicts, keyed like the detector.
+// Feedback is the compacted topic with what people say about anomalies and incidents, keyed like the detector.
 func (t Topics) Feedback() string { return t.Prefix + "feedback" }
 
 // Control is the compacted topic with changes made at run time (requested rate), keyed by stream.
@@ -46,3 +46,22 @@ func (t Topics) SinkGroup() string { return t.Prefix + "anomalystream-sink" }
 
 // IncidentGroup is the consumer group of the incident processors.
 func (t Topics) IncidentGroup() string { return t.Prefix + "anomalystream-incidents" }
+
+// IncidentTable is the changelog topic of that group: the incidents of each stream.
+func (t Topics) IncidentTable() string { return t.IncidentGroup() + "-table" }
+
+// Journal is the topic that group reads, keyed by stream: anomalies, rollups, feedback and ticks in one order, so that what
+// becomes of them is determined.
+func (t Topics) Journal() string { return t.IncidentGroup() + "-journal" }
+
+// JournalGroup is the consumer group that copies one of the topics into the journal.
+func (t Topics) JournalGroup(topic string) string { return t.Journal() + "-" + topic }
+
+// NotifyGroup is the consumer group that plans notifications.
+func (t Topics) NotifyGroup() string { return t.Prefix + "anomalystream-notify" }
+
+// Notifications is the topic with the messages to deliver, keyed by route.
+func (t Topics) Notifications() string { return t.Prefix + "notifications" }
+
+// RouteGroup is the consumer group that delivers a route's messages.
+func (t Topics) RouteGroup(route string) string { return t.NotifyGroup() + "-" + route }

@@ -1,0 +1,57 @@
+package streams
+
+import "time"
+
+// Feedback is the record of the feedback topic: what a person said about an anomaly or an incident. It is complete in itself,
+// so that whoever applies it needs no other source. Its key is Key: keyed like the detector, one record per id.
+type Feedback struct {
+	ID       string    `json:"id"`     // Unique; a repetition with the same id changes nothing.
+	Action   string    `json:"action"` // One of the Action constants.
+	Verdict  string    `json:"verdict,omitempty"`
+	Stream   string    `json:"stream"`
+	Entity   string    `json:"entity"`             // Of the detector key; "" for a group incident, whose members get records of their own.
+	Incident string    `json:"incident,omitempty"` // Id of the incident it is about, "" for a single anomaly.
+	Anomaly  string    `json:"anomaly,omitempty"`  // Id of the anomaly it is about; of an incident's peak.
+	From     time.Time `json:"from"`               // Event time of the first and last row it is about, UTC.
+	To       time.Time `json:"to"`
+
+	Features map[string]float64 `json:"features,omitempty"`  // Raw values of the anomaly.
+	Guilty   []string           `json:"guilty,omitempty"`    // Its guilty features, see GuiltyFeatures.
+	Until    time.Time          `json:"until"`               // Event time at which the effect ends, UTC.
+	Withdraw string             `json:"withdraws,omitempty"` // With ActionWithdraw: id of the verdict taken back.
+	Who      string             `json:"who"`
+	Comment  string             `json:"comment,omitempty"`
+	At       time.Time          `json:"at"` // Processing time, UTC.
+}
+
+// Actions of feedback.
+const (
+	ActionAcknowledge = "acknowledge"
+	ActionResolve     = "resolve"
+	ActionComment     = "comment"
+	ActionVerdict     = "verdict"
+	ActionWithdraw    = "withdraw"
+)
+
+// Verdicts.
+const (
+	VerdictReal     = "real"     // Trouble: the models must not learn it.
+	VerdictExpected = "expected" // Fine, and to be expected again: the models learn it at once, and the like is suppressed for a time.
+	VerdictNoise    = "noise"    // Nothing: repeated, it makes the detector less sensitive.
+)
+
+// Key is the key of the record. Records are placed by what stands before the zero byte, the detector key.
+func (f *Feedback) Key() string { return DetectorKey(f.Stream, f.Entity) + "\x00" + f.ID }
+
+// GuiltyFeatures returns the features that together make up half of an anomaly or more, largest share first.
+func GuiltyFeatures(contributions []Contribution) []string {
+	var out []string
+	sum := 0.0
+	for _, c := range contributions { // Largest share first.
+		if sum >= 0.5 {
+			break
+		}
+		out, sum = append(out, c.Feature), sum+c.Share
+	}
+	return out
+}

@@ -1,0 +1,129 @@
+package streams
+
+import "time"
+
+// Incident is the record of the compacted incidents topic: one burst of trouble of one detector key, or of many entities of
+// one stream at the same time. Each change of an incident writes it again, whole, with the next revision.
+type Incident struct {
+	ID       string    `json:"id"`       // Of its first anomaly; Silent and Group make those of the other kinds.
+	Revision int64     `json:"revision"` // From 1; a higher one replaces a lower one.
+	Change   string    `json:"change"`   // What this revision tells: one of the Change constants.
+	Stream   string    `json:"stream"`
+	Entity   string    `json:"entity"` // "" where one detector serves the whole stream, and of a group.
+	Kind     string    `json:"kind"`   // KindModel, KindRule, KindStuck, KindSilent or KindGroup.
+	Status   string    `json:"status"` // One of the Status constants.
+	Group    string    `json:"group"`  // Id of the group incident it is part of, "" for none: the group notifies for it.
+	Start    time.Time `json:"start"`  // Event time of the first anomaly, UTC; of the last event before a silence.
+	Latest   time.Time `json:"latest"` // Event time of the latest anomaly, UTC.
+
+	End          *time.Time        `json:"end"` // Event time at which it recovered or was resolved; null while it lasts.
+	Anomalies    int64             `json:"anomalies"`
+	PeakScore    float64           `json:"peak_score"`
+	PeakSeverity float64           `json:"peak_severity"`
+	PeakAlert    float64           `json:"peak_alert_score"`
+	Features     []IncidentFeature `json:"features"`      // Guilty features, largest share first; shares sum to 1. Empty for a silence.
+	Peak         *Anomaly          `json:"peak"`          // The anomaly with the highest alert score; null for a silence.
+	Members      []IncidentMember  `json:"members"`       // Of a group, at most MaxMembers; the largest first.
+	MemberCount  int               `json:"member_count"`  // Of a group.
+	EntityCount  int               `json:"entity_count"`  // Entities of the stream seen lately, of which the members are part.
+	Flapping     bool              `json:"flapping"`      // It opened and closed often: it stays open until it has been quiet for longer.
+	Interval     float64           `json:"interval"`      // Of a silence: the expected time between events, in seconds.
+	Sentence     string            `json:"sentence"`      // One sentence for a person.
+	Acts         []IncidentAct     `json:"acts"`          // What people did, oldest first; at most MaxActs, the newest.
+	Verdict      string            `json:"verdict"`       // The newest verdict not withdrawn, "" for none.
+	Replay       bool              `json:"replay"`        // All its anomalies are replayed or backfilled: it notifies nobody.
+	Suppressed   string            `json:"suppressed_by"` // What silences it: set while every anomaly of it was suppressed.
+}
+
+// Bounds of an incident's lists.
+const (
+	MaxMembers = 50
+	MaxActs    = 50
+)
+
+// Kinds of incident beside those of anomalies.
+const (
+	KindSilent = "silent" // A source has stopped sending.
+	KindGroup  = "group"  // Several entities of one stream at the same time.
+)
+
+// States of an incident.
+const (
+	StatusOpen         = "open"
+	StatusAcknowledged = "acknowledged" // Somebody takes care; it is still going on.
+	StatusResolved     = "resolved"     // Somebody ended it.
+	StatusRecovered    = "recovered"    // It ended by itself.
+)
+
+// Changes of an incident.
+const (
+	ChangeOpened       = "opened"
+	ChangeExtended     = "extended" // More of the same.
+	ChangeWorsened     = "worsened" // Its peak rose markedly, or a group grew markedly.
+	ChangeJoined       = "joined"   // It became part of a group.
+	ChangeAcknowledged = "acknowledged"
+	ChangeCommented    = "commented"
+	ChangeJudged       = "judged" // A verdict was given or withdrawn.
+	ChangeResolved     = "resolved"
+	ChangeRecovered    = "recovered"
+)
+
+// IncidentFeature is one feature's share in an incident: its contributions summed over the anomalies.
+type IncidentFeature struct {
+	Feature string  `json:"feature"`
+	Share   float64 `json:"share"` // 0..1.
+}
+
+// IncidentMember is one entity's part in a group.
+type IncidentMember struct {
+	Entity    string  `json:"entity"`
+	Incident  string  `json:"incident"` // Id of its own incident.
+	Anomalies int64   `json:"anomalies"`
+	PeakAlert float64 `json:"peak_alert_score"`
+	Open      bool    `json:"open"`
+}
+
+// IncidentAct is what somebody did about an incident.
+type IncidentAct struct {
+	At      time.Time `json:"at"`
+	Who     string    `json:"who"`
+	Action  string    `json:"action"`  // One of the Action constants.
+	Verdict string    `json:"verdict"` // With ActionVerdict.
+	Comment string    `json:"comment"`
+}
+
+// Open reports whether the incident lasts.
+func (i *Incident) Open() bool { return i.Status == StatusOpen || i.Status == StatusAcknowledged }
+
+// Key is the key of the incident's record.
+func (i *Incident) Key() string { return i.ID }
+
+// StoredIncident is an incident with what the store adds.
+type StoredIncident struct {
+	Incident
+	CreatedAt      time.Time  `json:"created_at"`      // When the sink stored its first revision, UTC.
+	UpdatedAt      time.Time  `json:"updated_at"`      // When the sink stored its newest revision, UTC.
+	AcknowledgedAt *time.Time `json:"acknowledged_at"` // Processing time of the first acknowledgement.
+}
+
+// IncidentQuery selects incidents of the store; zero fields do not restrict.
+type IncidentQuery struct {
+	Stream      string
+	Entity      string
+	Kind        string
+	Status      []string // Any of them.
+	Verdict     string
+	Group       string    // Members of this group.
+	TopLevel    bool      // Leave out members of groups.
+	From, To    time.Time // Overlapping [From, To): started before To, and not ended before From.
+	MinSeverity float64
+	Sort        string // SortNewest (default), SortOldest or SortSeverity.
+	Limit       int    // 1..1000.
+	Cursor      string // Opaque: IncidentPage.Next of the page before.
+}
+
+// IncidentPage is one page of incidents.
+type IncidentPage struct {
+	Items []StoredIncident
+	Next  string // Cursor of the next page, "" on the last one.
+}

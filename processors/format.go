@@ -15,7 +15,7 @@ import (
 	"anomalystream/streams"
 )
 
-// The saved form of a State, version 1. All numbers are little-endian; "bytes" and lists start with their length as uint32;
+// The saved form of a State, version 2; version 1 is read too, and had no sections. All numbers are little-endian; "bytes" and lists start with their length as uint32;
 // times are Unix nanoseconds, the smallest int64 standing for none.
 //
 //	magic "ASDS" | version uint16 | crc32c uint32 of everything after it
@@ -36,9 +36,10 @@ import (
 //	anomaly     given uint8 | id bytes | time | score float64
 //	minute      start, events, scored, flagged, late int64 | max float64 | bins: list of uint32
 //	            | features: list of (min, max, sum float64)
+//	sections    list of (tag uint8 | bytes), by ascending tag: see format_sections.go
 const (
 	formatMagic   = "ASDS"
-	formatVersion = 1
+	formatVersion = 2
 	headerBytes   = len(formatMagic) + 2 + 4
 )
 
@@ -114,6 +115,7 @@ func (e *Engine) AppendState(b []byte, s *State) []byte {
 		w.float(a.Score)
 	}
 	w.minute(&s.minute)
+	w.sections(s)
 	binary.LittleEndian.PutUint32(w.b[start+headerBytes-4:], crc32.Checksum(w.b[start+headerBytes:], castagnoli))
 	return w.b
 }
@@ -124,8 +126,9 @@ func (e *Engine) RestoreState(entity string, payload []byte) (*State, error) {
 	if len(payload) < headerBytes || string(payload[:len(formatMagic)]) != formatMagic {
 		return nil, fmt.Errorf("%w: it does not begin as a state does", ErrCorrupt)
 	}
-	if v := binary.LittleEndian.Uint16(payload[len(formatMagic):]); v != formatVersion {
-		return nil, fmt.Errorf("%w: format %d, this binary reads %d", ErrFormatVersion, v, formatVersion)
+	version := binary.LittleEndian.Uint16(payload[len(formatMagic):])
+	if version < 1 || version > formatVersion {
+		return nil, fmt.Errorf("%w: format %d, this binary reads 1 to %d", ErrFormatVersion, version, formatVersion)
 	}
 	body := payload[headerBytes:]
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(payload[headerBytes-4:]) {
@@ -168,6 +171,11 @@ func (e *Engine) RestoreState(entity string, payload []byte) (*State, error) {
 		s.lastAnomaly = &streams.LastAnomaly{ID: r.text(), Timestamp: r.time(), Score: r.float()}
 	}
 	r.minute(&s.minute)
+	if version >= 2 {
+		if err := r.sections(s); err != nil {
+			return nil, err
+		}
+	}
 	if !r.ok() || len(r.b) > 0 || !s.consistent(e.keep(), names) {
 		return nil, fmt.Errorf("%w: its parts do not fit together", ErrCorrupt)
 	}
@@ -193,6 +201,9 @@ func (w *writer) uint32(v uint32) { w.b = binary.LittleEndian.AppendUint32(w.b, 
 func (w *writer) int(v int64)     { w.b = binary.LittleEndian.AppendUint64(w.b, uint64(v)) }
 func (w *writer) float(v float64) { w.b = binary.LittleEndian.AppendUint64(w.b, math.Float64bits(v)) }
 func (w *writer) text(s string)   { w.size(len(s)); w.b = append(w.b, s...) }
+
+// put writes a number over the one at a place.
+func (w *writer) put(at int, v uint32) { binary.LittleEndian.PutUint32(w.b[at:], v) }
 
 func (w *writer) bool(v bool) {
 	if v {

@@ -57,6 +57,8 @@ func (l Layout) Sources() []checkpoint.TopicSpec {
 		checkpoint.LogSpec(l.Topics.Rollups(), 0, l.Replication, l.Retention),
 		checkpoint.CompactedSpec(l.Topics.Detectors(), 0, l.Replication, compactionLag),
 		checkpoint.CompactedSpec(l.Topics.Control(), 0, l.Replication, compactionLag),
+		checkpoint.CompactedSpec(l.Topics.Incidents(), 0, l.Replication, compactionLag),
+		checkpoint.CompactedSpec(l.Topics.Feedback(), 0, l.Replication, compactionLag),
 	}
 	for _, s := range shared {
 		s.Create = l.Partitions

@@ -20,6 +20,7 @@ type Feedback struct {
 	Until    time.Time          `json:"until"`               // Event time at which the effect ends, UTC.
 	Withdraw string             `json:"withdraws,omitempty"` // With ActionWithdraw: id of the verdict taken back.
 	Who      string             `json:"who"`
+	PartOf   string             `json:"part_of,omitempty"` // Id of the feedback about a group of which this is one member's part.
 	Comment  string             `json:"comment,omitempty"`
 	At       time.Time          `json:"at"` // Processing time, UTC.
 }
@@ -42,6 +43,57 @@ const (
 
 // Key is the key of the record. Records are placed by what stands before the zero byte, the detector key.
 func (f *Feedback) Key() string { return DetectorKey(f.Stream, f.Entity) + "\x00" + f.ID }
+
+// StoredVerdict is a verdict with what became of it.
+type StoredVerdict struct {
+	Feedback
+	State       string     `json:"state"`        // One of the Verdict states.
+	WithdrawnBy string     `json:"withdrawn_by"` // Who took it back, "" for nobody.
+	WithdrawnAt *time.Time `json:"withdrawn_at"` // Processing time of that.
+}
+
+// States of a verdict. A verdict expires by event time: when the newest minute that is stored of its stream begins after its
+// end.
+const (
+	VerdictInForce   = "in_force"
+	VerdictWithdrawn = "withdrawn"
+	VerdictExpired   = "expired"
+)
+
+// VerdictQuery selects verdicts of the store, newest first; zero fields do not restrict.
+type VerdictQuery struct {
+	Stream   string
+	Verdict  string
+	State    string
+	Incident string // About this incident.
+	Anomaly  string // About this anomaly, not about an incident of which it is the peak.
+	PartOf   string // The parts of this verdict on a group.
+	TopLevel bool   // Leave out such parts.
+	Limit    int    // 1..1000.
+	Cursor   string // Opaque: VerdictPage.Next of the page before.
+}
+
+// VerdictPage is one page of verdicts.
+type VerdictPage struct {
+	Items []StoredVerdict
+	Next  string // Cursor of the next page, "" on the last one.
+}
+
+// VerdictCounts counts verdicts that were not withdrawn; one on a group counts once.
+type VerdictCounts struct {
+	Real     int64 `json:"real"`
+	Expected int64 `json:"expected"`
+	Noise    int64 `json:"noise"`
+}
+
+// Precision is the share of real trouble among what people judged; false before any verdict.
+func (c VerdictCounts) Precision() (float64, bool) {
+	all := c.Real + c.Expected + c.Noise
+	if all == 0 {
+		return 0, false
+	}
+	return float64(c.Real) / float64(all), true
+}
 
 // GuiltyFeatures returns the features that together make up half of an anomaly or more, largest share first.
 func GuiltyFeatures(contributions []Contribution) []string {

@@ -101,9 +101,11 @@ func (i *Incident) Key() string { return i.ID }
 // StoredIncident is an incident with what the store adds.
 type StoredIncident struct {
 	Incident
+	OpenedAt       time.Time  `json:"opened_at"`       // Processing time at which the first revision that the sink read was written, UTC.
+	AcknowledgedAt *time.Time `json:"acknowledged_at"` // Processing time of the first acknowledgement; null before.
+	EndedAt        *time.Time `json:"ended_at"`        // Processing time at which the first revision that ended it was written; null while it lasts.
 	CreatedAt      time.Time  `json:"created_at"`      // When the sink stored its first revision, UTC.
 	UpdatedAt      time.Time  `json:"updated_at"`      // When the sink stored its newest revision, UTC.
-	AcknowledgedAt *time.Time `json:"acknowledged_at"` // Processing time of the first acknowledgement.
 }
 
 // IncidentQuery selects incidents of the store; zero fields do not restrict.

@@ -23,6 +23,7 @@ type AnomalyQuery struct {
 	Entity      string
 	Detector    string // Only anomalies this detector voted for.
 	Kind        string
+	Incident    string // Only anomalies of this incident: of its keys, each in its span.
 	MinScore    float64
 	MaxScore    float64 // 0 for no upper bound.
 	MinSeverity float64
@@ -54,13 +55,14 @@ type AnomalyPage struct {
 // CountLimit is how far a store counts what filters select: beyond it, the exact number is not worth reading every row.
 const CountLimit = 10_000
 
-// StreamStats sums up the stored anomalies and rollups of one stream.
+// StreamStats sums up the stored anomalies and verdicts of one stream.
 type StreamStats struct {
 	Stream      string
 	Anomalies   int64
 	MeanScore   float64 // Of the stored anomalies; 0 without any.
 	MaxScore    float64
 	LastAnomaly *LastAnomaly
+	Verdicts    VerdictCounts
 }
 
 // Audit is one recorded change: who did what, when.

@@ -203,6 +203,8 @@ func (d *configDecoder) value(n ast.Node, v reflect.Value, path string) {
 		v.SetFloat(f)
 	case reflect.Slice:
 		d.slice(n, v, path)
+	case reflect.Map:
+		d.texts(n, v, path)
 	default:
 		d.problem(n, path, "cannot be configured")
 	}
@@ -233,6 +235,26 @@ func (d *configDecoder) structure(n ast.Node, v reflect.Value, path string) {
 			continue
 		}
 		d.value(e.Value, v.Field(i), join(path, name))
+	}
+}
+
+// texts decodes a mapping of names to texts.
+func (d *configDecoder) texts(n ast.Node, v reflect.Value, path string) {
+	entries, ok := mapping(n)
+	if !ok && n.Type() != ast.NullType {
+		d.problem(n, path, "found %s, expected a mapping of names to texts", describe(n))
+		return
+	}
+	out := map[string]string{}
+	for _, e := range entries {
+		name := keyName(e)
+		var text string
+		d.value(e.Value, reflect.ValueOf(&text).Elem(), join(path, name))
+		out[name] = text
+	}
+	v.SetZero()
+	if len(out) > 0 {
+		v.Set(reflect.ValueOf(out))
 	}
 }
 

@@ -56,6 +56,8 @@ func TestConfigBad(t *testing.T) {
 		"quoted number":          {"streams:\n  s:\n    features: [a]\n    warmup: \"200\"\n", nil, []string{"expected an integer"}},
 		"impossible value":       {"streams:\n  s:\n    features: [a]\n    expected_anomaly_rate: 1.5\n", nil, []string{":4:28: streams.s.expected_anomaly_rate: found 1.5, expected a share above 0 and below 0.5"}},
 		"NaN":                    {"streams:\n  s:\n    features: [a]\n    threshold: .nan\n", nil, []string{"streams.s.threshold: found NaN"}},
+		"labels as a list":       {"streams:\n  s:\n    features: [a]\n    labels: [a]\n", nil, []string{":4:13: streams.s.labels: found a list, expected a mapping of names to texts"}},
+		"label with a bad name":  {"streams:\n  s:\n    features: [a]\n    labels: {9to5: yes}\n", nil, []string{":4:20: streams.s.labels.9to5: expected a name of letters"}},
 		"no features":            {"streams:\n  s: {topic: t}\n", nil, []string{"streams.s.features: expected at least one feature"}},
 		"feature twice":          {"streams:\n  s:\n    features: [a, b, a]\n", nil, []string{":3:15: streams.s.features: found feature \"a\" twice"}},
 		"in order of lines":      {"streams:\n  s: {features: [a], warmup: 5}\nlog: {level: 5}\n", nil, []string{":2:", "s.warmup", ":3:", "log.level"}},

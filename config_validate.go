@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,9 +43,10 @@ func (c *Config) validate(d *configDecoder) {
 // we write, which would feed on itself.
 func (c *Config) validateNames(d *configDecoder) {
 	names := streams.Topics{Prefix: c.Kafka.TopicPrefix}
-	topics, groups := map[string]string{}, map[string]string{names.SinkGroup(): "the sinks", names.IncidentGroup(): "the incidents"}
+	topics, groups := map[string]string{}, map[string]string{names.SinkGroup(): "the sinks", names.IncidentGroup(): "the incidents", names.NotifyGroup(): "the notifications"}
 	for _, name := range []string{
 		names.Anomalies(), names.DeadLetters(), names.Rollups(), names.Detectors(), names.Incidents(), names.Feedback(), names.Control(),
+		names.Notifications(), names.NotifyJournal(), names.NotifyTable(),
 	} {
 		topics[name] = "anomalystream itself"
 	}
@@ -184,8 +187,20 @@ func validateStream(d *configDecoder, s *streams.Definition) {
 	if _, err := parseFrom(s.From); err != nil {
 		d.invalid(at+".from", "%s", err)
 	}
+	validateLabels(d, at+".labels", s.Labels)
 	validateDetectors(d, at+".detectors", s)
 }
+
+// validateLabels checks names that become labels of Alertmanager and fields of templates.
+func validateLabels(d *configDecoder, at string, labels map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		if !labelName.MatchString(name) {
+			d.invalid(at+"."+name, "expected a name of letters, digits and '_' that does not start with a digit")
+		}
+	}
+}
+
+var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]{0,99}$`)
 
 func validateFeature(d *configDecoder, at string, s *streams.Definition, f streams.Feature) {
 	if f.Name == "*" && len(s.Features) > 1 {

@@ -45,6 +45,14 @@ func MarshalFeedback(f *Feedback) ([]byte, error) { return marshal("feedback", f
 // UnmarshalFeedback reads a record of the feedback topic.
 func UnmarshalFeedback(b []byte) (*Feedback, error) { return unmarshal[Feedback]("feedback", b) }
 
+// MarshalNotification returns the record of the notifications topic.
+func MarshalNotification(n *Notification) ([]byte, error) { return marshal("notification", n) }
+
+// UnmarshalNotification reads a record of the notifications topic.
+func UnmarshalNotification(b []byte) (*Notification, error) {
+	return unmarshal[Notification]("notification", b)
+}
+
 // MarshalDeadLetter returns the record of the dead-letters topic. A null key or value stays null.
 func MarshalDeadLetter(d *DeadLetter) ([]byte, error) {
 	letter := *d

@@ -25,6 +25,8 @@ type Definition struct {
 	Alert     string         `yaml:"alert_score"`           // AlertDepth or AlertForest: how the alert score is made.
 	Seed      uint64         `yaml:"seed"`
 	From      string         `yaml:"from"` // Where a new group starts: "earliest", "latest", "-24h" or an RFC 3339 time.
+
+	Labels map[string]string `yaml:"labels"` // Say whose the stream is and what it is for; routes match them and messages carry them.
 }
 
 // Key rules.

@@ -60,8 +60,17 @@ func (t Topics) JournalGroup(topic string) string { return t.Journal() + "-" + t
 // NotifyGroup is the consumer group that plans notifications.
 func (t Topics) NotifyGroup() string { return t.Prefix + "anomalystream-notify" }
 
+// NotifyTable is the changelog topic of that group: what each route has told and holds back.
+func (t Topics) NotifyTable() string { return t.NotifyGroup() + "-table" }
+
+// NotifyJournal is the topic that group reads, keyed by route: the incidents that concern a route, and ticks, in one order.
+func (t Topics) NotifyJournal() string { return t.NotifyGroup() + "-journal" }
+
+// NotifyJournalGroup is the consumer group that copies incidents into the journals of the routes.
+func (t Topics) NotifyJournalGroup() string { return t.NotifyJournal() + "-incidents" }
+
 // Notifications is the topic with the messages to deliver, keyed by route.
 func (t Topics) Notifications() string { return t.Prefix + "notifications" }
 
 // RouteGroup is the consumer group that delivers a route's messages.
-func (t Topics) RouteGroup(route string) string { return t.NotifyGroup() + "-" + route }
+func (t Topics) RouteGroup(route string) string { return t.NotifyGroup() + "-route-" + route }

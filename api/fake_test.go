@@ -145,10 +145,12 @@ func (h *fakeHistory) Stats(context.Context) ([]streams.StreamStats, error) {
 	return out, nil
 }
 
-func (h *fakeHistory) Rollups(context.Context, streams.RollupQuery) ([]streams.Rollup, error) {
+func (h *fakeHistory) Rollups(_ context.Context, q streams.RollupQuery) ([]streams.Rollup, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.rollups), h.err
+	return slices.DeleteFunc(slices.Clone(h.rollups), func(r streams.Rollup) bool {
+		return r.Stream != q.Stream || !q.Entities && r.Entity != q.Entity || r.Minute.Before(q.From) || !r.Minute.Before(q.To)
+	}), h.err
 }
 
 func (h *fakeHistory) Ping(context.Context) error {

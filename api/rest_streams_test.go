@@ -159,7 +159,7 @@ func TestNotHere(t *testing.T) {
 
 func TestSeries(t *testing.T) {
 	t.Parallel()
-	r := serve(t, nil)
+	r := serve(t, func(c *Config, _ *Deps) { c.Now = func() time.Time { return t0 } })
 	half := 0.5
 	for i, entity := range []string{"web-1", "web-2"} {
 		r.history.rollups = append(r.history.rollups, streams.Rollup{
@@ -182,6 +182,13 @@ func TestSeries(t *testing.T) {
 	}
 	if len(got.Live) != 2 || got.Live[1].Events != 4 || got.Live[1].Means["cpu"] != 45 {
 		t.Errorf("got %+v, want a second slice of 4 events with mean (14*20-10*10)/4 = 45", got.Live)
+	}
+	for to, points := range map[time.Duration]int{0: 0, time.Minute: 1, 5 * time.Minute: 1, 6 * time.Minute: 0} {
+		at := t0.Truncate(time.Minute).Add(to).Format(time.RFC3339)
+		r.call(200, "GET", "/api/streams/server_metrics/series?minutes=5&to="+at, "").decode(t, &got)
+		if len(got.Points) != points || len(got.Live) != 0 {
+			t.Errorf("before %s: got %d points and %d live steps, want %d and none", at, len(got.Points), len(got.Live), points)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -179,4 +180,54 @@ func mergeMinute(rollups []streams.Rollup) point {
 		}
 	}
 	return p
+}
+
+type seriesInput struct {
+	StreamInput
+	Entity  string    `query:"entity" maxLength:"1000" doc:"Only this entity; - is the stream's own detector. Without it all entities together."`
+	Minutes int       `query:"minutes" minimum:"1" maximum:"1440" default:"60" doc:"How far back from the newest event, or from to."`
+	To      time.Time `query:"to" doc:"Event time, RFC 3339, exclusive: a span of the past instead of the newest minutes."`
+}
+
+type seriesOutput struct {
+	Body struct {
+		Stream string  `json:"stream"`
+		Points []point `json:"points" doc:"Minutes of event time, oldest first; the last may still be open."`
+		Live   []slice `json:"live" doc:"The newest minutes in finer steps, by entity and time of arrival, oldest first; empty with to."`
+	}
+}
+
+func (s *Server) readSeries(ctx context.Context, in *seriesInput) (*seriesOutput, error) {
+	if _, err := s.stream(ctx, in.Stream); err != nil {
+		return nil, err
+	}
+	back := time.Duration(in.Minutes) * time.Minute
+	q := streams.RollupQuery{Stream: in.Stream, Entities: in.Entity == "", Entity: ownEntity(in.Entity), Limit: 20000}
+	if in.To.IsZero() {
+		// Minutes are event time, and a replay's are long past: count back from the newest event, not from now.
+		newest := s.config.Now()
+		if last := summarise(s.deps.Statuses.List(in.Stream)).LastEvent; last != nil && last.Before(newest) {
+			newest = *last
+		}
+		q.From, q.To = newest.Add(-back).UTC().Truncate(time.Minute), newest.Add(time.Hour).UTC()
+	} else {
+		q.To = clamp(in.To)
+		q.From = q.To.Add(-back).Truncate(time.Minute)
+	}
+	rollups, err := s.deps.History.Rollups(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := &seriesOutput{}
+	out.Body.Stream, out.Body.Points, out.Body.Live = in.Stream, merge(rollups), []slice{}
+	if !in.To.IsZero() {
+		return out, nil
+	}
+	var entity *string
+	if in.Entity != "" {
+		e := ownEntity(in.Entity)
+		entity = &e
+	}
+	out.Body.Live = s.series.list(in.Stream, entity, s.config.Now().Add(-min(back, sliceAge)))
+	return out, nil
 }

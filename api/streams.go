@@ -203,20 +203,6 @@ type detectorInput struct {
 
 type detectorOutput struct{ Body streams.DetectorStatus }
 
-type seriesInput struct {
-	StreamInput
-	Entity  string `query:"entity" maxLength:"1000" doc:"Only this entity; - is the stream's own detector. Without it all entities together."`
-	Minutes int    `query:"minutes" minimum:"1" maximum:"1440" default:"60" doc:"How far back."`
-}
-
-type seriesOutput struct {
-	Body struct {
-		Stream string  `json:"stream"`
-		Points []point `json:"points" doc:"Minutes of event time, oldest first; the last may still be open."`
-		Live   []slice `json:"live" doc:"The newest minutes in finer steps, by entity and time of arrival, oldest first."`
-	}
-}
-
 type statsOutput struct {
 	Body struct {
 		Streams   []streamStats `json:"streams"`
@@ -324,33 +310,6 @@ func (s *Server) listDetectors(ctx context.Context, in *detectorsInput) (*detect
 		}
 		out.Body.Total++
 	}
-	return out, nil
-}
-
-func (s *Server) readSeries(ctx context.Context, in *seriesInput) (*seriesOutput, error) {
-	if _, err := s.stream(ctx, in.Stream); err != nil {
-		return nil, err
-	}
-	back := time.Duration(in.Minutes) * time.Minute
-	q := streams.RollupQuery{Stream: in.Stream, Entities: in.Entity == "", Entity: ownEntity(in.Entity), Limit: 20000}
-	// Minutes are event time, and a replay's are long past: count back from the newest event, not from now.
-	newest := s.config.Now()
-	if last := summarise(s.deps.Statuses.List(in.Stream)).LastEvent; last != nil && last.Before(newest) {
-		newest = *last
-	}
-	q.From, q.To = newest.Add(-back).UTC().Truncate(time.Minute), newest.Add(time.Hour).UTC()
-	rollups, err := s.deps.History.Rollups(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	out := &seriesOutput{}
-	out.Body.Stream, out.Body.Points = in.Stream, merge(rollups)
-	var entity *string
-	if in.Entity != "" {
-		e := ownEntity(in.Entity)
-		entity = &e
-	}
-	out.Body.Live = s.series.list(in.Stream, entity, s.config.Now().Add(-min(back, sliceAge)))
 	return out, nil
 }
 

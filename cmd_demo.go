@@ -141,18 +141,23 @@ func (c *demoCmd) drive(ctx context.Context, sys *system, pace emitters.Pace, sh
 	if c.Duration > 0 {
 		time.AfterFunc(c.Duration, cancel)
 	}
+	var written int64
 	if len(c.Data) == 0 {
 		// Calm long enough for every entity's warm-up, then faults close together: a demonstration is short.
-		_, err = emitters.Emit(feed, publisher, emitters.EmitOptions{Pace: pace, Seed: c.Seed, Calm: 230, Gap: 400, Log: sys.log})
+		var sent emitters.Emitted
+		sent, err = emitters.Emit(feed, publisher, emitters.EmitOptions{Pace: pace, Seed: c.Seed, Calm: 230, Gap: 400, Log: sys.log})
+		written = sent.Sent
 	}
 	for i, file := range c.Data {
 		if feed.Err() != nil {
 			break
 		}
-		_, err = emitters.Replay(feed, publisher, emitters.ReplayOptions{
+		var sent emitters.Replayed
+		sent, err = emitters.Replay(feed, publisher, emitters.ReplayOptions{
 			Stream: sys.cfg.Streams.Definitions()[i], Files: []string{file}, Pace: pace, Log: sys.log,
 			Rejected: func(err error) { show.line("left out: %s", err) },
 		})
+		written += sent.Sent
 		if err != nil {
 			break
 		}
@@ -160,5 +165,5 @@ func (c *demoCmd) drive(ctx context.Context, sys *system, pace emitters.Pace, sh
 	if err != nil {
 		return err
 	}
-	return show.drain(ctx)
+	return show.drain(ctx, written)
 }

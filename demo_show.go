@@ -194,8 +194,8 @@ func (d *demoShow) progress(ctx context.Context) error {
 	}
 }
 
-// drain waits, for a moment, until every event written has been applied and its anomaly shown.
-func (d *demoShow) drain(ctx context.Context) error {
+// drain waits, for a moment, until every event written has been read and applied, and its anomaly shown.
+func (d *demoShow) drain(ctx context.Context, written int64) error {
 	deadline := time.After(10 * time.Second)
 	for {
 		d.mu.Lock()
@@ -204,7 +204,7 @@ func (d *demoShow) drain(ctx context.Context) error {
 			seen += s.Seen
 			flagged += s.Anomalies
 		}
-		done := seen >= d.truth.events() && int64(len(d.shown)) >= flagged
+		done := d.truth.events() >= written && seen >= written && int64(len(d.shown)) >= flagged
 		d.mu.Unlock()
 		if done {
 			return nil

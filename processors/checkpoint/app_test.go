@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 
 	"anomalystream/processors/checkpoint"
@@ -24,7 +25,21 @@ type ledger struct {
 type account struct {
 	count, hash uint64
 	window      []uint64
+	orders      []order
 	padding     []byte
+}
+
+// order is an intervention and where it took effect: after how many messages.
+type order struct{ id, after uint64 }
+
+// obey carries an order out, once.
+func (a *account) obey(id uint64) bool {
+	if slices.ContainsFunc(a.orders, func(o order) bool { return o.id == id }) {
+		return false
+	}
+	a.orders = append(a.orders, order{id, a.count})
+	a.hash ^= id * 0x9e3779b97f4a7c15
+	return true
 }
 
 const ledgerWindow = 40
@@ -81,6 +96,11 @@ func (ledger) Append(b []byte, a *account) []byte {
 	for _, v := range a.window {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(a.orders)))
+	for _, o := range a.orders {
+		b = binary.LittleEndian.AppendUint64(b, o.id)
+		b = binary.LittleEndian.AppendUint64(b, o.after)
+	}
 	return append(b, a.padding...)
 }
 
@@ -98,6 +118,16 @@ func (ledger) Restore(_ string, b []byte) (*account, error) {
 	for range n {
 		a.window = append(a.window, binary.LittleEndian.Uint64(b))
 		b = b[8:]
+	}
+	if len(b) < 4 {
+		return nil, errShort
+	}
+	if n, b = int(binary.LittleEndian.Uint32(b)), b[4:]; len(b) < 16*n {
+		return nil, errShort
+	}
+	for range n {
+		a.orders = append(a.orders, order{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])})
+		b = b[16:]
 	}
 	a.padding = bytes.Clone(b)
 	return a, nil

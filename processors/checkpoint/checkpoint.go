@@ -114,6 +114,11 @@ func (r *run[S]) ready(s *session, begins map[int32]beginning) error {
 	g := r.group
 	for _, p := range r.all() {
 		b := begins[p.id]
+		end, err := r.client.GetOffset(g.config.Input, p.id, sarama.OffsetNewest)
+		if err != nil {
+			return fmt.Errorf("reading the end of topic %s, partition %d: %w", g.config.Input, p.id, err)
+		}
+		p.past = end
 		if err := p.verify(func(topic string, partition int32) (int64, error) {
 			return r.client.GetOffset(topic, partition, sarama.OffsetNewest)
 		}); err != nil {
@@ -139,6 +144,7 @@ func (r *run[S]) ready(s *session, begins map[int32]beginning) error {
 	defer r.sweeping.Unlock()
 	r.session, r.begins = s, begins
 	r.hurry.Store(false)
+	r.admit(s)
 	g.setHealth(nil)
 	g.shared.metrics.partitions.Set(float64(len(begins)))
 	g.shared.log.Info("reading", "topic", g.config.Input, "partitions", len(begins), "keys", r.countKeys())
@@ -189,6 +195,7 @@ func (r *run[S]) end(s *session, orderly bool) {
 	if orderly && !failed && r.pulse.beats() {
 		limit := time.AfterFunc(r.group.config.Final, s.cancel)
 		defer limit.Stop()
+		r.admit(nil)
 		if err := r.checkpoint(); err != nil {
 			r.group.shared.log.Warn("the last checkpoint was not made: some messages will be read again", "error", err)
 		} else {
@@ -197,7 +204,8 @@ func (r *run[S]) end(s *session, orderly bool) {
 			}
 		}
 	} else {
-		s.cancel() // It also breaks off a sweep under way.
+		s.cancel() // It also breaks off a sweep or an intervention under way.
+		r.admit(nil)
 	}
 	r.group.mu.Lock()
 	r.group.owned = owned

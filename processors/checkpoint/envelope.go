@@ -13,11 +13,12 @@ import (
 // A snapshot is one record of the group's table, little-endian:
 //
 //	offset  size  field
-//	0       1     version: 1
+//	0       1     version: 2
 //	1       1     kind: 0 whole, 1 in chunks
 //	2       8     at: offset of the group's input topic that was applied last
-//	10      n     whole: the body; in chunks: the manifest
-//	10+n    4     CRC-32C of everything before
+//	10      8     turn: interventions so far; version 1 has none, and the body or manifest begins here
+//	18      n     whole: the body; in chunks: the manifest
+//	18+n    4     CRC-32C of everything before
 //
 // The body:
 //
@@ -40,10 +41,11 @@ import (
 //	size        u64 length of the body
 //	checksum    u32 CRC-32C of the body
 const (
-	envelopeVersion = 1
+	envelopeVersion = 2
 	kindWhole       = 0
 	kindChunked     = 1
-	envelopeHead    = 10
+	envelopeHead1   = 10 // Of version 1.
+	envelopeHead    = 18
 	envelopeTail    = 4
 	manifestSize    = 24
 	nullLength      = 0xffffffff
@@ -53,6 +55,14 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // errCorrupt is the reason of all that cannot be read although its version is known.
 var errCorrupt = errors.New("the snapshot is corrupt")
+
+// age says how much a key has lived through: of two snapshots of a key, the one of greater age counts.
+type age struct {
+	at   int64 // Offset of the input topic applied last; -1 before any.
+	turn int64 // Interventions so far.
+}
+
+func (a age) less(b age) bool { return a.at < b.at || a.at == b.at && a.turn < b.turn }
 
 // pending is output of an applied message that was not acknowledged when the snapshot was made.
 type pending struct {
@@ -139,9 +149,10 @@ func milliseconds(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// appendHead appends version, kind and offset.
-func appendHead(b []byte, kind byte, at int64) []byte {
-	return binary.LittleEndian.AppendUint64(append(b, envelopeVersion, kind), uint64(at))
+// appendHead appends version, kind and age.
+func appendHead(b []byte, kind byte, a age) []byte {
+	b = binary.LittleEndian.AppendUint64(append(b, envelopeVersion, kind), uint64(a.at))
+	return binary.LittleEndian.AppendUint64(b, uint64(a.turn))
 }
 
 // appendChecksum appends the checksum of all of b.
@@ -156,34 +167,43 @@ func appendManifest(b []byte, m manifest) []byte {
 	return binary.LittleEndian.AppendUint32(b, m.checksum)
 }
 
-// readHead checks a snapshot record and returns its offset and either the bytes of its body or the manifest of its chunks.
-func readHead(record []byte) (at int64, rest []byte, chunks *manifest, err error) {
+// readHead checks a snapshot record and returns its age and either the bytes of its body or the manifest of its chunks.
+func readHead(record []byte) (a age, rest []byte, chunks *manifest, err error) {
 	if len(record) == 0 {
-		return 0, nil, nil, fmt.Errorf("%w: it is empty", errCorrupt)
+		return age{}, nil, nil, fmt.Errorf("%w: it is empty", errCorrupt)
 	}
-	if v := record[0]; v != envelopeVersion {
-		return 0, nil, nil, fmt.Errorf("the snapshot has version %d, and this program reads version %d", v, envelopeVersion)
+	head := envelopeHead
+	switch v := record[0]; v {
+	case 1:
+		head = envelopeHead1
+	case envelopeVersion:
+	default:
+		return age{}, nil, nil, fmt.Errorf("the snapshot has version %d, and this program reads versions 1 to %d", v, envelopeVersion)
 	}
-	if len(record) < envelopeHead+envelopeTail {
-		return 0, nil, nil, fmt.Errorf("%w: it has %d bytes only", errCorrupt, len(record))
+	if len(record) < head+envelopeTail {
+		return age{}, nil, nil, fmt.Errorf("%w: it has %d bytes only", errCorrupt, len(record))
 	}
 	rest, tail := record[:len(record)-envelopeTail], record[len(record)-envelopeTail:]
 	if got, want := crc32.Checksum(rest, castagnoli), binary.LittleEndian.Uint32(tail); got != want {
-		return 0, nil, nil, fmt.Errorf("%w: checksum %08x, expected %08x", errCorrupt, got, want)
+		return age{}, nil, nil, fmt.Errorf("%w: checksum %08x, expected %08x", errCorrupt, got, want)
 	}
-	at, rest = int64(binary.LittleEndian.Uint64(rest[2:])), rest[envelopeHead:]
+	a.at = int64(binary.LittleEndian.Uint64(rest[2:]))
+	if head > envelopeHead1 {
+		a.turn = int64(binary.LittleEndian.Uint64(rest[envelopeHead1:]))
+	}
+	rest = rest[head:]
 	switch kind := record[1]; {
 	case kind == kindWhole:
-		return at, rest, nil, nil
+		return a, rest, nil, nil
 	case kind == kindChunked && len(rest) == manifestSize:
-		return at, nil, &manifest{
+		return a, nil, &manifest{
 			id:       binary.LittleEndian.Uint64(rest),
 			chunks:   binary.LittleEndian.Uint32(rest[8:]),
 			size:     binary.LittleEndian.Uint64(rest[12:]),
 			checksum: binary.LittleEndian.Uint32(rest[20:]),
 		}, nil
 	default:
-		return 0, nil, nil, fmt.Errorf("%w: kind %d with %d bytes", errCorrupt, kind, len(rest))
+		return age{}, nil, nil, fmt.Errorf("%w: kind %d with %d bytes", errCorrupt, kind, len(rest))
 	}
 }
 

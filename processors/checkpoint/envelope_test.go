@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,8 +39,8 @@ func drawBody(t *rapid.T) body {
 	}
 }
 
-func encode(at int64, b body) []byte {
-	out := appendBody(appendHead(nil, kindWhole, at), b.last, b.outbox)
+func encode(a age, b body) []byte {
+	out := appendBody(appendHead(nil, kindWhole, a), b.last, b.outbox)
 	return appendChecksum(append(out, b.payload...))
 }
 
@@ -67,10 +68,10 @@ func TestEnvelopeReadsWhatItWrote(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		want := drawBody(t)
-		at := rapid.Int64Min(-1).Draw(t, "at")
-		gotAt, content, chunks, err := readHead(encode(at, want))
-		if err != nil || chunks != nil || gotAt != at {
-			t.Fatalf("got offset %d, chunks %v, error %v, want offset %d", gotAt, chunks, err, at)
+		wantAge := age{rapid.Int64Min(-1).Draw(t, "at"), rapid.Int64Min(0).Draw(t, "turn")}
+		gotAge, content, chunks, err := readHead(encode(wantAge, want))
+		if err != nil || chunks != nil || gotAge != wantAge {
+			t.Fatalf("got age %v, chunks %v, error %v, want age %v", gotAge, chunks, err, wantAge)
 		}
 		got, err := readBody(content)
 		if err != nil {
@@ -86,7 +87,7 @@ func TestEnvelopeReadsWhatItWrote(t *testing.T) {
 func TestEnvelopeFindsDamage(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		record := encode(7, drawBody(t))
+		record := encode(age{at: 7}, drawBody(t))
 		damaged := bytes.Clone(record)
 		if rapid.Bool().Draw(t, "cut") {
 			damaged = damaged[:rapid.IntRange(0, len(record)-1).Draw(t, "length")]
@@ -103,7 +104,7 @@ func TestEnvelopeFindsDamage(t *testing.T) {
 
 func TestEnvelopeNamesAnUnknownVersion(t *testing.T) {
 	t.Parallel()
-	record := encode(7, body{})
+	record := encode(age{at: 7}, body{})
 	record[0] = 9
 	_, _, _, err := readHead(record)
 	if err == nil || !strings.Contains(err.Error(), "version 9") || errors.Is(err, errCorrupt) {
@@ -122,34 +123,36 @@ func TestEnvelopeReadsEveryVersion(t *testing.T) {
 		}}},
 		payload: []byte("state of the application"),
 	}
-	file := filepath.Join("testdata", "snapshot-v1.bin")
+	present := filepath.Join("testdata", fmt.Sprintf("snapshot-v%d.bin", envelopeVersion))
 	if *update {
-		if err := os.WriteFile(file, encode(99, want), 0o644); err != nil {
+		if err := os.WriteFile(present, encode(age{99, 3}, want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	record, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at, content, _, err := readHead(record)
-	if err != nil || at != 99 {
-		t.Fatalf("got offset %d and %v, want 99", at, err)
-	}
-	got, err := readBody(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := sameBody(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if !bytes.Equal(encode(99, want), record) {
-		t.Error("the same snapshot is written in other bytes than before: give the format a new version")
+	for version, wantAge := range map[int]age{1: {99, 0}, 2: {99, 3}} {
+		record, err := os.ReadFile(filepath.Join("testdata", fmt.Sprintf("snapshot-v%d.bin", version)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, content, _, err := readHead(record)
+		if err != nil || a != wantAge {
+			t.Fatalf("version %d: got age %v and %v, want %v", version, a, err, wantAge)
+		}
+		got, err := readBody(content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := sameBody(want, got); diff != "" {
+			t.Errorf("version %d: %s", version, diff)
+		}
+		if version == envelopeVersion && !bytes.Equal(encode(wantAge, want), record) {
+			t.Error("the same snapshot is written in other bytes than before: give the format a new version")
+		}
 	}
 }
 
 func FuzzReadSnapshot(f *testing.F) {
-	f.Add(encode(1, body{payload: []byte("x")}))
+	f.Add(encode(age{at: 1}, body{payload: []byte("x")}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if _, content, chunks, err := readHead(b); err == nil && chunks == nil {
 			_, _ = readBody(content)

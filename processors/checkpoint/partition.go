@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -20,6 +21,7 @@ type partition[S any] struct {
 	backfill int64 // Messages below this offset were in the topic before the group first started.
 	water    watermark
 	applied  atomic.Int64 // Offset of the last message handled; -1 before any.
+	past     int64        // Messages below this offset may have been applied by an earlier session, and their output written.
 	failed   atomic.Bool  // A state may be half applied: nothing of this partition may be saved.
 
 	mu      turns
@@ -36,9 +38,9 @@ type partition[S any] struct {
 
 // entry is the state of one key.
 type entry[S any] struct {
-	key    string
-	state  S
-	at     int64 // Offset of the input topic applied last.
+	key   string
+	state S
+	age
 	last   []Position
 	outbox []pending
 
@@ -61,6 +63,8 @@ type shared struct {
 	log     *slog.Logger
 	metrics groupMetrics
 
+	sessions atomic.Int64 // Begun so far.
+
 	mu      sync.Mutex
 	careful map[string]bool // Keys for which a message panicked.
 }
@@ -71,12 +75,18 @@ func newPartition[S any](id int32, app App[S], group *shared, backfill int64) *p
 	return p
 }
 
+// errFailed says that a partition has ended although messages still come.
+var errFailed = errors.New("the partition has ended")
+
 // handle applies a message that has been read into p.message and emits what comes of it, before anybody else has a turn: what
 // a sweep reports of the state before must not be written after it. An error means that the state may be half applied, and
 // the partition must end.
 func (p *partition[S]) handle(emit func([]Output)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.failed.Load() {
+		return errFailed
+	}
 	m := &p.message
 	p.out.truncate(0)
 	if p.group.source != nil {
@@ -166,7 +176,7 @@ func (p *partition[S]) panicked(m *Message, reason string, from int) {
 func (p *partition[S]) entry(key string) *entry[S] {
 	e := p.keys[key]
 	if e == nil {
-		e = &entry[S]{key: key, state: p.app.New(key), live: true, at: -1, careful: p.group.isCareful(key)}
+		e = &entry[S]{key: key, state: p.app.New(key), live: true, age: age{at: -1}, careful: p.group.isCareful(key)}
 		p.keys[key] = e
 		p.group.metrics.keys.Inc()
 	}

@@ -11,8 +11,9 @@ const headerChunk = "anomalystream-chunk"
 
 // load takes one record of the table while the partition recovers, in the order of the table. A nil value deletes.
 //
-// Of two snapshots of a key the one that has applied more counts, wherever it stands: a process that was paused may have
-// written an older one after a newer one before it noticed that its partition belongs to another.
+// Of two snapshots of a key the one of greater age counts, wherever it stands: a process that was paused may have written a
+// younger one after it before it noticed that its partition belongs to another, and a sweep one that it took before an
+// intervention.
 func (p *partition[S]) load(key string, value []byte, chunk bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -29,16 +30,16 @@ func (p *partition[S]) load(key string, value []byte, chunk bool) {
 	}
 	e := p.keys[key]
 	if e == nil {
-		e = &entry[S]{key: key, at: -1}
+		e = &entry[S]{key: key, age: age{at: -1}}
 		p.keys[key] = e
 	}
-	at, _, _, err := readHead(value)
-	if err == nil && e.unreadable == nil && at < e.at {
+	a, _, _, err := readHead(value)
+	if err == nil && e.unreadable == nil && a.less(e.age) {
 		p.stale++
 		p.mark(e)
 		return
 	}
-	e.at, e.record, e.unreadable = at, value, err
+	e.age, e.record, e.unreadable = a, value, err
 }
 
 // recovered ends the recovery. Snapshots are read here but their states are made when they are first used.

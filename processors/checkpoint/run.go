@@ -32,6 +32,9 @@ type run[S any] struct {
 	claims     map[int32]sarama.ConsumerGroupClaim
 	cause      error // The first reason why the run must end.
 
+	gate      sync.RWMutex // Held for reading by interventions; guards what follows.
+	admitting *session     // The session in which interventions are possible, nil for none.
+
 	sweeping sync.Mutex // Held by the one checkpointer; guards what follows.
 	session  *session
 	begins   map[int32]beginning
@@ -162,6 +165,11 @@ func (r *run[S]) all() []*partition[S] {
 func (r *run[S]) message(ctx goka.Context, value any) {
 	p := r.partition(ctx.Partition())
 	v, _ := value.([]byte)
+	if !r.pulse.beats() { // Another may have intervened in the keys since.
+		r.fail(errPaused)
+		ctx.Fail(errPaused)
+		return
+	}
 	p.message.read(ctx, v)
 	p.water.begin(p.message.Offset)
 	if err := p.handle(func(outputs []Output) { emit(ctx, outputs) }); err != nil {

@@ -78,15 +78,24 @@ func (r *run[S]) saveKey(p *partition[S], key string, acks *acks) (written int64
 	if !r.pulse.beats() {
 		return 0, errPaused
 	}
-	report := func(o Output) {
-		acks.add(func(done func(error)) { r.producer.EmitWithHeaders(o.Topic, o.Key, o.Value, o.Headers).Then(done) })
-	}
 	var writes [][]write
-	if reason := guard(func() { writes = p.snapshot(key, report) }); reason != "" {
+	if reason := guard(func() { writes = p.snapshot(key, r.reporter(acks)) }); reason != "" {
 		return 0, fmt.Errorf("saving key %q panicked: %s", key, reason)
 	}
+	return r.put(p, writes, acks), nil
+}
+
+// reporter writes what reports emit.
+func (r *run[S]) reporter(acks *acks) func(Output) {
+	return func(o Output) {
+		acks.add(func(done func(error)) { r.producer.EmitWithHeaders(o.Topic, o.Key, o.Value, o.Headers).Then(done) })
+	}
+}
+
+// put writes the records of a snapshot and returns their bytes.
+func (r *run[S]) put(p *partition[S], writes [][]write, acks *acks) (written int64) {
 	if writes == nil {
-		return 0, nil
+		return 0
 	}
 	for _, stage := range writes {
 		for _, w := range stage {
@@ -94,7 +103,7 @@ func (r *run[S]) saveKey(p *partition[S], key string, acks *acks) (written int64
 		}
 	}
 	acks.add(func(done func(error)) { r.producer.write(r.group.shared.table, p.id, writes, done) })
-	return written, nil
+	return written
 }
 
 // acks counts acknowledgements that are still to come.
@@ -137,17 +146,21 @@ func (a *acks) wait(ctx context.Context) error {
 func (p *partition[S]) snapshot(key string, emit func(Output)) [][]write {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.keys[key]
-	if e == nil || !e.dirty || p.failed.Load() {
-		return nil
+	if e := p.keys[key]; e != nil && e.dirty && !p.failed.Load() {
+		return p.seal(e, emit)
 	}
+	return nil
+}
+
+// seal is snapshot for whoever has the turn.
+func (p *partition[S]) seal(e *entry[S], emit func(Output)) [][]write {
 	p.restore(e)
 	e.dirty = false
 	if e.unreadable != nil {
 		return nil
 	}
 	p.prune(e)
-	b := appendHead(make([]byte, 0, p.sizeHint(e)), kindWhole, e.at)
+	b := appendHead(make([]byte, 0, p.sizeHint(e)), kindWhole, e.age)
 	b = appendBody(b, e.last, e.outbox)
 	before := len(b)
 	b = p.app.Append(b, e.state)
@@ -158,13 +171,13 @@ func (p *partition[S]) snapshot(key string, emit func(Output)) [][]write {
 
 	var obsolete []write // Until the new snapshot is there the old one needs its chunks.
 	if e.written != nil {
-		obsolete = deletions(e.written.keys(key))
+		obsolete = deletions(e.written.keys(e.key))
 	}
 	chunks, head := p.split(e, b)
 	e.payload = nil
 	var report Outputs
-	if reason := guard(func() { p.app.Report(key, e.state, size, &report) }); reason != "" {
-		p.group.log.Error("reporting on a key panicked", "key", key, "panic", reason)
+	if reason := guard(func() { p.app.Report(e.key, e.state, size, &report) }); reason != "" {
+		p.group.log.Error("reporting on a key panicked", "key", e.key, "panic", reason)
 		report.truncate(0)
 	}
 	for _, o := range report.list {
@@ -188,7 +201,7 @@ func (p *partition[S]) split(e *entry[S], b []byte) (chunks []write, head write)
 		m.chunks++
 	}
 	e.written = &m
-	return chunks, write{key: e.key, value: appendChecksum(appendManifest(appendHead(nil, kindChunked, e.at), m))}
+	return chunks, write{key: e.key, value: appendChecksum(appendManifest(appendHead(nil, kindChunked, e.age), m))}
 }
 
 // deletions returns the records that delete chunks.

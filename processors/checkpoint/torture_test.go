@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,16 +49,52 @@ func ledgerProcess() {
 	if err != nil {
 		panic(err)
 	}
+	interval := 200 * time.Millisecond
+	if text := os.Getenv("LEDGER_INTERVAL"); text != "" {
+		if interval, err = time.ParseDuration(text); err != nil {
+			panic(err)
+		}
+	}
 	g, err := checkpoint.New(checkpoint.Config[*account]{
 		Group: "ledger", Input: "in", Outputs: []string{"out", "dead", "status"}, Stateful: true, NewApp: newLedger,
-		Brokers: k.Brokers, Sarama: config, Hasher: streams.NewHasher, Interval: 200 * time.Millisecond,
+		Brokers: k.Brokers, Sarama: config, Hasher: streams.NewHasher, Interval: interval,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
 		panic(err)
 	}
+	go obeyOrders(ctx, k.Brokers, g)
 	if err := g.Run(ctx); err != nil {
 		panic(err)
+	}
+}
+
+// obeyOrders carries out the orders of a topic, in every session all that are new to it: as views and groups do it with
+// feedback. The key of a record is the key it is for, the value the order's number.
+func obeyOrders(ctx context.Context, brokers []string, g *ledgerGroup) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics("orders"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		panic(err)
+	}
+	defer client.Close()
+	var all []*kgo.Record
+	done, session := map[string]bool{}, int64(0)
+	for ctx.Err() == nil {
+		poll, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		all = append(all, client.PollFetches(poll).Records()...)
+		cancel()
+		if now := g.Sessions(); now != session {
+			clear(done)
+			session = now
+		}
+		for _, r := range all {
+			id, _ := strconv.ParseUint(string(r.Value), 10, 64)
+			if done[string(r.Value)] {
+				continue
+			}
+			_, err := g.Intervene(ctx, string(r.Key), func(a *account) bool { return a.obey(id) })
+			done[string(r.Value)] = err == nil
+		}
 	}
 }
 
@@ -67,6 +104,7 @@ func TestTorture(t *testing.T) {
 	t.Parallel()
 	broker := start(t)
 	s := newSystem(t, broker.Client, 4)
+	s.CreateTopic("orders", 1)
 	random := rand.New(rand.NewPCG(*tortureSeed, 0))
 	ring := kafkatest.NewRing(t, 2, random, func(i int) *kafkatest.Process {
 		return kafkatest.Spawn(t, "ledger", "LEDGER_BROKERS="+strings.Join(s.Brokers(), ","), fmt.Sprintf("LEDGER_INSTANCE=node-%d", i))
@@ -95,12 +133,13 @@ func TestTorture(t *testing.T) {
 		}
 		return nil
 	})
-	load := &ledgerLoad{system: s, random: rand.New(rand.NewPCG(*tortureSeed, 1)), keys: names(100)}
+	load := &ledgerLoad{system: s, random: rand.New(rand.NewPCG(*tortureSeed, 1)), keys: names(100), orders: map[uint64]string{}}
 	ring.Trouble(strikes, 600*time.Millisecond, load.batch)
 	s.AwaitCommitted("ledger", "in", 2*time.Minute)
+	orders := s.obeyed(load.orders)
 	ring.End()
-	v := judge(t, s.Client)
-	t.Logf("messages %d, kills %d, pauses %d, leaves %d, refusals %d: %v", s.Total("in"), *tortureKills, *torturePauses, *tortureLeaves, *tortureFaults, v)
+	v := judgeOrders(t, s.Client, orders)
+	t.Logf("messages %d, interventions %d, kills %d, pauses %d, leaves %d, refusals %d: %v", s.Total("in"), len(load.orders), *tortureKills, *torturePauses, *tortureLeaves, *tortureFaults, v)
 	if !v.ok() || v.want == 0 {
 		t.Error("output is not what a sequential computation gives")
 	}
@@ -112,6 +151,7 @@ type ledgerLoad struct {
 	random *rand.Rand
 	keys   []string
 	n      int
+	orders map[uint64]string // Key of each order given.
 }
 
 func (l *ledgerLoad) batch() {
@@ -131,5 +171,11 @@ func (l *ledgerLoad) batch() {
 		records = append(records, &kgo.Record{Topic: "in", Key: []byte(key), Value: []byte(value), Partition: streams.Partition([]byte(key), int32(l.partitions))})
 	}
 	l.Produce(records...)
+	if l.random.IntN(3) == 0 {
+		l.n++
+		key := l.keys[l.random.IntN(len(l.keys))]
+		l.orders[uint64(l.n)] = key
+		l.Produce(&kgo.Record{Topic: "orders", Key: []byte(key), Value: fmt.Append(nil, l.n)})
+	}
 	kafkatest.Elapse(20 * time.Millisecond)
 }

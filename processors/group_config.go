@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"anomalystream/processors/checkpoint"
 	"anomalystream/streams"
@@ -62,7 +63,8 @@ func (c Config) client() *sarama.Config {
 
 func (c Config) refusal() refusal {
 	return refusal{
-		stream: c.Definition.Name, topic: c.Topics.DeadLetters(), max: output(c.MaxRecord) - 32<<10, metrics: c.Metrics,
+		stream: c.Definition.Name, topic: c.Topics.DeadLetters(), max: output(c.MaxRecord) - 32<<10,
+		rejects: c.Metrics.rejects.MustCurryWith(prometheus.Labels{"stream": c.Definition.Name}),
 	}
 }
 

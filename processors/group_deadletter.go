@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"anomalystream/processors/checkpoint"
 	"anomalystream/streams"
 )
@@ -17,12 +19,12 @@ const (
 	stageDetect = "detect" // It is one, and was not applied to its detector.
 )
 
-// refusal writes dead letters of one stream.
+// refusal writes dead letters, of one stream or of all.
 type refusal struct {
-	stream  string
+	stream  string // "" where it is not known.
 	topic   string
-	max     int // Largest dead letter, in bytes.
-	metrics *Metrics
+	max     int                    // Largest dead letter, in bytes.
+	rejects *prometheus.CounterVec // By code.
 }
 
 // write adds the dead letter of a message. Its bytes depend on the message and the reason alone.
@@ -52,7 +54,7 @@ func (r refusal) write(m *checkpoint.Message, stage string, reject *streams.Reje
 		// where it is in the source topic.
 		panic(fmt.Sprintf("encoding the dead letter of %v: %v", m.Source, err))
 	}
-	r.metrics.rejects.WithLabelValues(r.stream, reject.Code).Inc()
+	r.rejects.WithLabelValues(reject.Code).Inc()
 	out.Emit(r.topic, string(letter.Key), b)
 }
 

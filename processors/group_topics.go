@@ -59,6 +59,8 @@ func (l Layout) Sources() []checkpoint.TopicSpec {
 		checkpoint.CompactedSpec(l.Topics.Control(), 0, l.Replication, compactionLag),
 		checkpoint.CompactedSpec(l.Topics.Incidents(), 0, l.Replication, compactionLag),
 		checkpoint.CompactedSpec(l.Topics.Feedback(), 0, l.Replication, compactionLag),
+		checkpoint.LogSpec(l.Topics.Notifications(), 0, l.Replication, l.Retention),
+		brokerTime(checkpoint.LogSpec(l.Topics.NotifyJournal(), 0, l.Replication, l.Retention)),
 	}
 	for _, s := range shared {
 		s.Create = l.Partitions
@@ -79,6 +81,12 @@ func (l Layout) Internal(d *streams.Definition, partitions, repartitioned int) [
 		out = append(out, l.large(checkpoint.LogSpec(l.Topics.Repartition(d.Name), partitions, l.Replication, l.Retention)))
 	}
 	return append(out, l.large(checkpoint.CompactedSpec(l.Topics.DetectorTable(d.Name), partitions, l.Replication, compactionLag)))
+}
+
+// brokerTime lets the brokers say when a record was written: the clocks of whoever writes it do not matter.
+func brokerTime(s checkpoint.TopicSpec) checkpoint.TopicSpec {
+	s.Config["message.timestamp.type"] = "LogAppendTime"
+	return s
 }
 
 func (l Layout) large(s checkpoint.TopicSpec) checkpoint.TopicSpec {
@@ -121,8 +129,10 @@ func (l Layout) each(ctx context.Context, topics checkpoint.Topics, f func([]che
 		}
 		internal = append(internal, l.Internal(d, partitions, repartitioned)...)
 	}
-	if len(internal) == 0 {
-		return nil
+	partitions, err := topics.Partitions(ctx, l.Topics.NotifyJournal())
+	if err != nil {
+		return err
 	}
+	internal = append(internal, l.large(checkpoint.CompactedSpec(l.Topics.NotifyTable(), partitions, l.Replication, compactionLag)))
 	return f(internal)
 }

@@ -41,7 +41,7 @@ type scenario struct {
 }
 
 func TestMain(m *testing.M) {
-	kafkatest.Main(m, map[string]func(){"sensors": sensorsProcess, "broker": brokerProcess})
+	kafkatest.Main(m, map[string]func(){"sensors": sensorsProcess, "broker": brokerProcess, "notify": notifyProcess})
 }
 
 // sensorsProcess runs the groups of the stream in a process of its own.

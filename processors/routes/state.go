@@ -1,4 +1,4 @@
-package plan
+package routes
 
 import (
 	"encoding/json"
@@ -26,6 +26,8 @@ type State struct {
 	from int64 // Start of the span the limit counts in.
 	sent int   // Messages in it.
 	held streams.Digest
+
+	digests int // Made so far.
 }
 
 // entry is an incident that is open.
@@ -68,11 +70,13 @@ type saved struct {
 	From  int64          `json:"from"`
 	Sent  int            `json:"sent"`
 	Held  streams.Digest `json:"held"`
+
+	Digests int `json:"digests"`
 }
 
 // Append appends the saved state to b.
 func (s *State) Append(b []byte) []byte {
-	out, err := json.Marshal(saved{s.now, s.open, s.ended, s.from, s.sent, s.held})
+	out, err := json.Marshal(saved{s.now, s.open, s.ended, s.from, s.sent, s.held, s.digests})
 	if err != nil {
 		panic(fmt.Sprintf("encoding the state of a route: %v", err)) // Every field has a JSON form, as scores come from JSON.
 	}
@@ -88,7 +92,7 @@ func Restore(payload []byte) (*State, error) {
 	if err := json.Unmarshal(payload[1:], &in); err != nil {
 		return nil, fmt.Errorf("reading the state of a route: %w", err)
 	}
-	s := &State{now: in.Now, open: in.Open, byID: map[string]*entry{}, ended: in.Ended, from: in.From, sent: in.Sent, held: in.Held}
+	s := &State{now: in.Now, open: in.Open, byID: map[string]*entry{}, ended: in.Ended, from: in.From, sent: in.Sent, held: in.Held, digests: in.Digests}
 	for _, e := range s.open {
 		if e == nil || s.byID[e.ID] != nil {
 			return nil, fmt.Errorf("reading the state of a route: incident missing or twice")

@@ -1,4 +1,4 @@
-package plan
+package routes
 
 import (
 	"fmt"
@@ -49,7 +49,6 @@ func (t *turn) openSpan() {
 	if t.now-t.from < t.Per.Milliseconds() {
 		return
 	}
-	from := t.from
 	t.from, t.sent = t.now, 0
 	if t.held.Counts.Total() == 0 {
 		return
@@ -58,10 +57,10 @@ func (t *turn) openSpan() {
 	digest.To = at(t.now)
 	t.held = streams.Digest{}
 	t.sent++
-	t.out = append(t.out, streams.Notification{
-		Key: streams.NotificationKey(t.Name, streams.NotifyDigest, strconv.FormatInt(from, 10)), Route: t.Name,
-		Event: streams.NotifyDigest, At: digest.To, Digest: &digest,
-	})
+	t.digests++
+	// The time is part of the key for the case that the state is lost, and with it the number.
+	key := streams.NotificationKey(t.Name, streams.NotifyDigest, strconv.Itoa(t.digests), strconv.FormatInt(t.now, 10))
+	t.out = append(t.out, streams.Notification{Key: key, Route: t.Name, Event: streams.NotifyDigest, At: digest.To, Digest: &digest})
 }
 
 // tick tells what has waited long enough, and forgets what is long over.

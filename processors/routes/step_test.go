@@ -1,4 +1,4 @@
-package plan
+package routes
 
 import (
 	"fmt"
@@ -366,5 +366,27 @@ func TestLongGoneIncidentsAreForgotten(t *testing.T) {
 	b.step(Signal{})
 	if b.state.Open() != 0 {
 		t.Error("an incident whose records stopped coming a week ago is still followed")
+	}
+}
+
+// TestDigestsHaveKeysOfTheirOwn, also where the clock goes back and a second digest covers the time of the first.
+func TestDigestsHaveKeysOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(r *Route) { r.Wait, r.Limit = 0, 1 })
+	b.tick(10 * time.Second)
+	for id := range 3 {
+		b.now = start.Add(time.Minute)
+		b.step(Signal{})
+		b.incident(fmt.Sprintf("a%d 1 opened", id))
+		b.incident(fmt.Sprintf("b%d 1 opened", id))
+		b.now = start.Add(11 * time.Minute)
+		b.step(Signal{})
+	}
+	seen := map[string]bool{}
+	for _, n := range b.sent {
+		seen[n.Key] = true
+	}
+	if len(seen) != len(b.sent) || len(seen) < 4 {
+		t.Errorf("%d messages have %d keys: %s", len(b.sent), len(seen), b.told())
 	}
 }

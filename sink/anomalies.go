@@ -37,7 +37,13 @@ func (s *Store) Anomalies(ctx context.Context, q streams.AnomalyQuery) (streams.
 	}
 	if len(items) > q.Limit {
 		items = items[:q.Limit]
-		page.Next = cursorOf(q.Sort, &items[q.Limit-1])
+		last := &items[q.Limit-1]
+		o := sortedAnomalies.order(q.Sort)
+		number := last.Score
+		if o.sort == streams.SortSeverity {
+			number = last.Severity
+		}
+		page.Next = o.cursor(last.Timestamp, number, last.ID)
 	}
 	page.Items = items
 	return page, nil
@@ -46,18 +52,11 @@ func (s *Store) Anomalies(ctx context.Context, q streams.AnomalyQuery) (streams.
 // pageStatement reads one row more than the page has, which tells whether there is another page.
 func (s *Store) pageStatement(q *streams.AnomalyQuery) (statement string, args []any, err error) {
 	c := s.filter(q)
-	o := orderOf(q.Sort)
-	if q.Cursor != "" {
-		if err := s.after(c, o, q.Sort, q.Cursor); err != nil {
-			return "", nil, err
-		}
+	o := sortedAnomalies.order(q.Sort)
+	if err := o.after(c, q.Cursor); err != nil {
+		return "", nil, err
 	}
-	direction := "DESC"
-	if o.ascending {
-		direction = "ASC"
-	}
-	statement = fmt.Sprintf(`SELECT %s FROM anomalies%s ORDER BY %s %s, id %s LIMIT %d OFFSET %d`,
-		anomalyFields, c.where(), o.column, direction, direction, q.Limit+1, max(q.Offset, 0))
+	statement = fmt.Sprintf(`SELECT %s FROM anomalies%s%s LIMIT %d OFFSET %d`, anomalyFields, c.where(), o.by(), q.Limit+1, max(q.Offset, 0))
 	return statement, c.args, nil
 }
 
@@ -98,6 +97,10 @@ func (s *Store) filter(q *streams.AnomalyQuery) *conditions {
 		c.add("kind = 'rule'") // Spelled out: only so the index of rules serves a statement that is prepared once.
 	default:
 		c.add("kind = ?", q.Kind)
+	}
+	if q.Incident != "" {
+		c.add(`EXISTS (SELECT 1 FROM incidents AS i WHERE (i.id = ? OR i.group_id = ? AND i.group_id <> '')
+  AND i.stream = anomalies.stream AND i.entity = anomalies.entity AND anomalies."timestamp" BETWEEN i.start_time AND i.latest_time)`, q.Incident, q.Incident)
 	}
 	if q.MinScore > 0 {
 		c.add("score >= ?", q.MinScore)

@@ -16,6 +16,8 @@ type Batch struct {
 	Rollups   []streams.Rollup
 	Detectors []streams.DetectorStatus
 	Letters   []streams.DeadLetter
+	Incidents []IncidentRecord
+	Feedback  []streams.Feedback
 	Progress  []Progress
 }
 
@@ -23,6 +25,22 @@ type Batch struct {
 type Emitted struct {
 	streams.Anomaly
 	At time.Time
+}
+
+// IncidentRecord is an incident and what its records' times tell.
+type IncidentRecord struct {
+	streams.Incident
+	Opened time.Time  // When the first of its records was written.
+	Ended  *time.Time // When the first one that ended it was written; nil while it lasts.
+}
+
+// NewIncidentRecord is the record of an incident that was written at this time.
+func NewIncidentRecord(i *streams.Incident, at time.Time) IncidentRecord {
+	r := IncidentRecord{Incident: *i, Opened: at}
+	if !i.Open() {
+		r.Ended = &at
+	}
+	return r
 }
 
 // Progress says how far a partition of a topic is stored once the batch is.
@@ -35,7 +53,7 @@ type Progress struct {
 
 // Len is the number of rows.
 func (b *Batch) Len() int {
-	return len(b.Anomalies) + len(b.Rollups) + len(b.Detectors) + len(b.Letters) + len(b.Progress)
+	return len(b.Anomalies) + len(b.Rollups) + len(b.Detectors) + len(b.Letters) + len(b.Incidents) + len(b.Feedback) + len(b.Progress)
 }
 
 // Written counts what a write did.
@@ -44,6 +62,8 @@ type Written struct {
 	Rollups   int
 	Detectors int
 	Letters   int
+	Incidents int // New ones, and those that were older.
+	Feedback  int
 }
 
 // tidy returns the batch as the statements need it: the last row of each key, because an upsert may touch a row once, and in the
@@ -62,6 +82,8 @@ func (b *Batch) tidy() *Batch {
 			return cmp.Or(strings.Compare(a.Source.Topic, b.Source.Topic), cmp.Compare(a.Source.Partition, b.Source.Partition),
 				cmp.Compare(a.Source.Offset, b.Source.Offset), strings.Compare(a.Stage, b.Stage))
 		}),
+		Incidents: newest(b.Incidents),
+		Feedback:  latest(b.Feedback, func(a, b *streams.Feedback) int { return strings.Compare(a.ID, b.ID) }),
 		Progress: latest(b.Progress, func(a, b *Progress) int {
 			return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 		}),
@@ -80,6 +102,27 @@ func latest[T any](rows []T, compare func(a, b *T) int) []T {
 		if i+1 == len(sorted) || compare(row, sorted[i+1]) != 0 {
 			out = append(out, *row)
 		}
+	}
+	return out
+}
+
+// newest sorts incidents by id and keeps the newest revision of each, with the times of those before it.
+func newest(rows []IncidentRecord) []IncidentRecord {
+	sorted := slices.Clone(rows)
+	slices.SortStableFunc(sorted, func(a, b IncidentRecord) int {
+		return cmp.Or(strings.Compare(a.ID, b.ID), cmp.Compare(a.Revision, b.Revision))
+	})
+	out := sorted[:0]
+	for _, row := range sorted {
+		if n := len(out); n > 0 && out[n-1].ID == row.ID {
+			before := &out[n-1]
+			if row.Opened = before.Opened; row.Ended != nil && before.Ended != nil {
+				row.Ended = before.Ended
+			}
+			*before = row
+			continue
+		}
+		out = append(out, row)
 	}
 	return out
 }

@@ -25,6 +25,16 @@ func (c *conditions) add(condition string, values ...any) {
 	c.parts = append(c.parts, condition)
 }
 
+// anyOf adds the condition that a column of text is one of the values.
+func (c *conditions) anyOf(column string, values []string) {
+	marks := strings.TrimSuffix(strings.Repeat("?, ", len(values)), ", ")
+	args := make([]any, len(values))
+	for i, v := range values {
+		args[i] = v
+	}
+	c.add(column+" IN ("+marks+")", args...)
+}
+
 func (c *conditions) where() string {
 	if len(c.parts) == 0 {
 		return ""

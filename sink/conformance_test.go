@@ -43,6 +43,9 @@ func conformance(t *testing.T, fresh func(*testing.T) *Store) {
 		"round trip": testRoundTrip, "idempotent": testIdempotent, "counts": testCounts, "pages": testPages, "filters": testFilters, "since": testSince,
 		"delete": testDelete, "stats": testStats, "rollups": testRollups, "hostile": testHostile, "times": testTimes, "large": testLarge,
 		"retention": testRetention, "detectors": testDetectors, "exact": testExact, "totals": testTotals, "progress": testProgress,
+		"incident round trip": testIncidentRoundTrip, "incident revisions": testIncidentRevisions, "incident pages": testIncidentPages,
+		"incident filters": testIncidentFilters, "incidents since": testIncidentsSince, "incident anomalies": testIncidentAnomalies,
+		"incident retention": testIncidentRetention, "verdicts": testVerdicts, "verdict pages": testVerdictPages, "precision": testPrecision,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

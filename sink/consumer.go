@@ -59,7 +59,7 @@ func (c ConsumerConfig) Validate() error {
 	return nil
 }
 
-// Consumer fills the store from the topics of anomalies, rollups, statuses and dead letters. Offsets are committed after the
+// Consumer fills the store from the topics of anomalies, rollups, statuses, incidents, feedback and dead letters. Offsets are committed after the
 // rows they stand for; any number of consumers of one group share the work, and those of other groups do no harm.
 type Consumer struct {
 	cfg     ConsumerConfig
@@ -141,13 +141,17 @@ func (c *Consumer) session(ctx context.Context) error {
 			c.cfg.Log.Debug("consuming", "error", err)
 		}
 	}()
-	topics := []string{c.cfg.Topics.Anomalies(), c.cfg.Topics.Rollups(), c.cfg.Topics.Detectors(), c.cfg.Topics.DeadLetters()}
 	for ctx.Err() == nil {
-		if err := group.Consume(ctx, topics, &handler{Consumer: c, producer: producer, largest: config.Producer.MaxMessageBytes}); err != nil {
+		if err := group.Consume(ctx, consumed(c.cfg.Topics), &handler{Consumer: c, producer: producer, largest: config.Producer.MaxMessageBytes}); err != nil {
 			return fmt.Errorf("consuming as group %s: %w", c.cfg.Group, err)
 		}
 	}
 	return ctx.Err()
+}
+
+// consumed are the topics that fill the store.
+func consumed(t streams.Topics) []string {
+	return []string{t.Anomalies(), t.Rollups(), t.Detectors(), t.Incidents(), t.Feedback(), t.DeadLetters()}
 }
 
 // handler takes the messages of one session.

@@ -62,7 +62,7 @@ func newConsumer(store *Store, brokers []string, change func(*ConsumerConfig)) (
 func newBroker(t testing.TB) *kafkatest.Broker {
 	t.Helper()
 	b := kafkatest.Start(t)
-	for _, topic := range []string{topics.Anomalies(), topics.Rollups(), topics.Detectors(), topics.DeadLetters()} {
+	for _, topic := range consumed(topics) {
 		b.CreateTopic(topic, 4, "max.message.bytes", "10000000")
 	}
 	return b
@@ -115,7 +115,7 @@ func records(t testing.TB, anomalies []Emitted) []*kgo.Record {
 
 // awaitStored waits until the group has committed every topic.
 func awaitStored(b *kafkatest.Broker) {
-	for _, topic := range []string{topics.Anomalies(), topics.Rollups(), topics.Detectors(), topics.DeadLetters()} {
+	for _, topic := range consumed(topics) {
 		b.AwaitCommitted(topics.SinkGroup(), topic, 3*kafkatest.Deadline)
 	}
 }

@@ -9,57 +9,71 @@ import (
 	"anomalystream/streams"
 )
 
-// order is a total order of anomalies: a column and the id.
+// order is a total order of the rows of a table: a column and the id.
 type order struct {
+	sort      string
 	column    string
 	ascending bool
+	number    bool // The column holds numbers, else times.
 }
 
-func orderOf(sort string) order {
-	switch sort {
-	case streams.SortOldest:
-		return order{`"timestamp"`, true}
-	case streams.SortScore:
-		return order{"score", false}
-	case streams.SortSeverity:
-		return order{"severity", false}
+// sorted names the columns by which a table can be sorted.
+type sorted struct{ time, score, severity string }
+
+var (
+	sortedAnomalies = sorted{time: `"timestamp"`, score: "score", severity: "severity"}
+	sortedIncidents = sorted{time: "start_time", score: "peak_score", severity: "peak_severity"}
+	sortedVerdicts  = sorted{time: "at"}
+)
+
+// order is the order of this name; what is not known is the newest first.
+func (c sorted) order(sort string) order {
+	switch {
+	case sort == streams.SortOldest:
+		return order{sort: sort, column: c.time, ascending: true}
+	case sort == streams.SortScore && c.score != "":
+		return order{sort: sort, column: c.score, number: true}
+	case sort == streams.SortSeverity && c.severity != "":
+		return order{sort: sort, column: c.severity, number: true}
 	}
-	return order{`"timestamp"`, false}
+	return order{sort: streams.SortNewest, column: c.time}
 }
 
-// A cursor is the sort, the sort column of the last row (a time as Unix microseconds) and its id.
-func cursorOf(sort string, a *streams.StoredAnomaly) string {
-	value := strconv.FormatInt(a.Timestamp.UnixMicro(), 10)
-	switch sort {
-	case streams.SortScore:
-		value = strconv.FormatFloat(a.Score, 'g', -1, 64)
-	case streams.SortSeverity:
-		value = strconv.FormatFloat(a.Severity, 'g', -1, 64)
+// by is the ORDER BY clause.
+func (o order) by() string {
+	direction := "DESC"
+	if o.ascending {
+		direction = "ASC"
 	}
-	if sort == "" {
-		sort = streams.SortNewest
-	}
-	return sort + "," + value + "," + a.ID
+	return fmt.Sprintf(" ORDER BY %s %s, id %s", o.column, direction, direction)
 }
 
-// after restricts a query to the rows behind a cursor.
-func (s *Store) after(c *conditions, o order, sort, cursor string) error {
+// cursor is where a page ends: the sort, the column of its last row (a time as Unix microseconds) and the row's id.
+func (o order) cursor(at time.Time, number float64, id string) string {
+	value := strconv.FormatInt(at.UnixMicro(), 10)
+	if o.number {
+		value = strconv.FormatFloat(number, 'g', -1, 64)
+	}
+	return o.sort + "," + value + "," + id
+}
+
+// after restricts a query to the rows behind a cursor; "" is the beginning. Error streams.ErrBadCursor.
+func (o order) after(c *conditions, cursor string) error {
+	if cursor == "" {
+		return nil
+	}
 	parts := strings.SplitN(cursor, ",", 3)
-	if sort == "" {
-		sort = streams.SortNewest
-	}
-	if len(parts) != 3 || parts[0] != sort {
+	if len(parts) != 3 || parts[0] != o.sort {
 		return streams.ErrBadCursor
 	}
 	var value any
-	switch sort {
-	case streams.SortScore, streams.SortSeverity:
+	if o.number {
 		v, err := strconv.ParseFloat(parts[1], 64)
 		if err != nil {
 			return streams.ErrBadCursor
 		}
 		value = v
-	default:
+	} else {
 		v, err := strconv.ParseInt(parts[1], 10, 64)
 		if err != nil {
 			return streams.ErrBadCursor

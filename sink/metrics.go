@@ -46,6 +46,8 @@ func (m *metrics) wrote(b *Batch, w Written, took time.Duration) {
 	m.rows.WithLabelValues("rollups").Add(float64(w.Rollups))
 	m.rows.WithLabelValues("detectors").Add(float64(w.Detectors))
 	m.rows.WithLabelValues("dead_letters").Add(float64(w.Letters))
+	m.rows.WithLabelValues("incidents").Add(float64(w.Incidents))
+	m.rows.WithLabelValues("feedback").Add(float64(w.Feedback))
 	m.duplicates.Add(float64(len(b.Anomalies) - w.Anomalies))
 	if n := len(b.Anomalies); n > 0 {
 		m.newest.Set(float64(b.Anomalies[n-1].Timestamp.Unix()))

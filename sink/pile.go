@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,7 +129,7 @@ func wait(ctx context.Context, pause time.Duration) error {
 func (p *pile) read(m *sarama.ConsumerMessage) (entry, *streams.Reject) {
 	e := entry{message: m}
 	topics := p.cfg.Topics
-	if m.Value == nil && m.Topic == topics.Detectors() {
+	if m.Value == nil && slices.Contains([]string{topics.Detectors(), topics.Incidents(), topics.Feedback()}, m.Topic) {
 		return e, nil // A compacted topic has tombstones: what was stored of the key stays.
 	}
 	if m.Value == nil {
@@ -159,6 +160,22 @@ func (p *pile) read(m *sarama.ConsumerMessage) (entry, *streams.Reject) {
 				return e, &streams.Reject{Code: streams.CodeMissingField, Reason: "no status: stream is missing"}
 			}
 			e.stream, e.join = d.Stream, func(b *Batch) { b.Detectors = append(b.Detectors, *d) }
+		}
+	case topics.Incidents():
+		var i *streams.Incident
+		if i, err = streams.UnmarshalIncident(m.Value); err == nil {
+			if i.ID == "" || i.Stream == "" || i.Start.IsZero() {
+				return e, &streams.Reject{Code: streams.CodeMissingField, Reason: "no incident: id, stream or start is missing"}
+			}
+			e.stream, e.join = i.Stream, func(b *Batch) { b.Incidents = append(b.Incidents, NewIncidentRecord(i, m.Timestamp.UTC())) }
+		}
+	case topics.Feedback():
+		var f *streams.Feedback
+		if f, err = streams.UnmarshalFeedback(m.Value); err == nil {
+			if f.ID == "" || f.Stream == "" || f.Action == "" {
+				return e, &streams.Reject{Code: streams.CodeMissingField, Reason: "no feedback: id, stream or action is missing"}
+			}
+			e.stream, e.join = f.Stream, func(b *Batch) { b.Feedback = append(b.Feedback, *f) }
 		}
 	case topics.DeadLetters():
 		var l *streams.DeadLetter

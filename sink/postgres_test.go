@@ -22,6 +22,24 @@ func TestPostgres(t *testing.T) {
 	conformance(t, func(t *testing.T) *Store { return open(t, Config{URL: server.Database(t), MaxConnections: 4}) })
 }
 
+// TestUpgradePostgres brings a store of every earlier schema up to date; Grafana's role reads the new tables.
+func TestUpgradePostgres(t *testing.T) {
+	server := pgtest.Start(t)
+	var dsn string
+	upgrade(t, func(t *testing.T) Config {
+		dsn = server.Database(t)
+		return Config{URL: dsn, MaxConnections: 4}
+	})
+	s := open(t, Config{URL: dsn})
+	for _, table := range []string{"incidents", "feedback"} {
+		var may, change bool
+		err := s.db.QueryRow(`SELECT has_table_privilege('grafana_reader', $1, 'SELECT'), has_table_privilege('grafana_reader', $1, 'INSERT, UPDATE, DELETE')`, table).Scan(&may, &change)
+		if err != nil || !may || change {
+			t.Errorf("grafana_reader and %s: may read %v, may change %v, %v", table, may, change, err)
+		}
+	}
+}
+
 // TestOpenAtOnce starts several processes' worth of stores on an empty database.
 func TestOpenAtOnce(t *testing.T) {
 	dsn := pgtest.Start(t).Database(t)

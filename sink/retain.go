@@ -66,7 +66,9 @@ func (s *Store) Retain(ctx context.Context, now time.Time) (dropped int64, err e
 		{`DELETE FROM rollups WHERE minute < $1`, rows},
 		{`DELETE FROM detectors WHERE checkpoint_at < $1`, oldest},
 		{`DELETE FROM dead_letters WHERE created_at < $1`, oldest},
-		{`DELETE FROM deleted_anomalies WHERE at < $1`, oldest}, // An anomaly this old is dropped again if it comes back.
+		{`DELETE FROM incidents WHERE coalesce(end_time, latest_time) < $1`, oldest},
+		{`DELETE FROM feedback WHERE until_time < $1 AND at < $1`, oldest}, // What still has an effect stays.
+		{`DELETE FROM deleted_anomalies WHERE at < $1`, oldest},            // An anomaly this old is dropped again if it comes back.
 	} {
 		r, err := s.db.ExecContext(ctx, s.bind(d.statement), s.at(d.before))
 		if err != nil {

@@ -102,6 +102,73 @@ func letterColumns(rows []streams.DeadLetter) []any {
 	}
 }
 
+func incidentColumns(rows []IncidentRecord) []any {
+	return []any{
+		column(rows, func(i *IncidentRecord) string { return i.ID }),
+		column(rows, func(i *IncidentRecord) int64 { return i.Revision }),
+		column(rows, func(i *IncidentRecord) string { return i.Change }),
+		column(rows, func(i *IncidentRecord) string { return i.Stream }),
+		column(rows, func(i *IncidentRecord) string { return i.Entity }),
+		column(rows, func(i *IncidentRecord) string { return i.Kind }),
+		column(rows, func(i *IncidentRecord) string { return i.Status }),
+		column(rows, func(i *IncidentRecord) string { return i.Group }),
+		column(rows, func(i *IncidentRecord) time.Time { return i.Start }),
+		column(rows, func(i *IncidentRecord) time.Time { return i.Latest }),
+		column(rows, func(i *IncidentRecord) *time.Time { return i.End }),
+		column(rows, func(i *IncidentRecord) int64 { return i.Anomalies }),
+		column(rows, func(i *IncidentRecord) float64 { return i.PeakScore }),
+		column(rows, func(i *IncidentRecord) float64 { return i.PeakSeverity }),
+		column(rows, func(i *IncidentRecord) float64 { return i.PeakAlert }),
+		column(rows, func(i *IncidentRecord) string { return list(i.Features) }),
+		column(rows, func(i *IncidentRecord) string { return text(i.Peak) }),
+		column(rows, func(i *IncidentRecord) string { return list(i.Members) }),
+		column(rows, func(i *IncidentRecord) int64 { return int64(i.MemberCount) }),
+		column(rows, func(i *IncidentRecord) int64 { return int64(i.EntityCount) }),
+		column(rows, func(i *IncidentRecord) bool { return i.Flapping }),
+		column(rows, func(i *IncidentRecord) float64 { return i.Interval }),
+		column(rows, func(i *IncidentRecord) string { return i.Sentence }),
+		column(rows, func(i *IncidentRecord) string { return list(i.Acts) }),
+		column(rows, func(i *IncidentRecord) string { return i.Verdict }),
+		column(rows, func(i *IncidentRecord) bool { return i.Replay }),
+		column(rows, func(i *IncidentRecord) string { return i.Suppressed }),
+		column(rows, func(i *IncidentRecord) time.Time { return i.Opened }),
+		column(rows, acknowledged),
+		column(rows, func(i *IncidentRecord) *time.Time { return i.Ended }),
+	}
+}
+
+// acknowledged is when somebody first said that they take care, nil where nobody has.
+func acknowledged(i *IncidentRecord) *time.Time {
+	for k := range i.Acts {
+		if i.Acts[k].Action == streams.ActionAcknowledge {
+			return &i.Acts[k].At
+		}
+	}
+	return nil
+}
+
+func feedbackColumns(rows []streams.Feedback) []any {
+	return []any{
+		column(rows, func(f *streams.Feedback) string { return f.ID }),
+		column(rows, func(f *streams.Feedback) string { return f.Action }),
+		column(rows, func(f *streams.Feedback) string { return f.Verdict }),
+		column(rows, func(f *streams.Feedback) string { return f.Stream }),
+		column(rows, func(f *streams.Feedback) string { return f.Entity }),
+		column(rows, func(f *streams.Feedback) string { return f.Incident }),
+		column(rows, func(f *streams.Feedback) string { return f.Anomaly }),
+		column(rows, func(f *streams.Feedback) time.Time { return f.From }),
+		column(rows, func(f *streams.Feedback) time.Time { return f.To }),
+		column(rows, func(f *streams.Feedback) string { return text(f.Features) }),
+		column(rows, func(f *streams.Feedback) string { return text(f.Guilty) }),
+		column(rows, func(f *streams.Feedback) time.Time { return f.Until }),
+		column(rows, func(f *streams.Feedback) string { return f.Withdraw }),
+		column(rows, func(f *streams.Feedback) string { return f.Who }),
+		column(rows, func(f *streams.Feedback) string { return f.PartOf }),
+		column(rows, func(f *streams.Feedback) string { return f.Comment }),
+		column(rows, func(f *streams.Feedback) time.Time { return f.At }),
+	}
+}
+
 func progressColumns(rows []Progress) []any {
 	return []any{
 		column(rows, func(p *Progress) string { return p.Topic }),

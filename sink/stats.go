@@ -5,16 +5,22 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"anomalystream/streams"
 )
 
-// Stats sums up the stored anomalies of every stream that has some. Nothing is counted: the totals are kept as rows come and go,
-// and the highest and the latest are each one step into an index.
+// Stats sums up every stream that has stored anomalies or verdicts. Anomalies are not counted: the totals are kept as rows come
+// and go, and the highest and the latest are each one step into an index. Verdicts are, since people give them.
 func (s *Store) Stats(ctx context.Context) ([]streams.StreamStats, error) {
 	out, err := s.totals(ctx)
 	if err != nil {
 		return nil, classify("summing up anomalies", err)
+	}
+	judged, err := s.judged(ctx)
+	if err != nil {
+		return nil, classify("counting verdicts", err)
 	}
 	kept := out[:0]
 	for _, st := range out {
@@ -25,8 +31,14 @@ func (s *Store) Stats(ctx context.Context) ([]streams.StreamStats, error) {
 		if err != nil {
 			return nil, classify("summing up anomalies", err)
 		}
+		st.Verdicts = judged[st.Stream]
+		delete(judged, st.Stream)
 		kept = append(kept, st)
 	}
+	for stream, counts := range judged { // Its anomalies are gone, or it had none: a source can be silent.
+		kept = append(kept, streams.StreamStats{Stream: stream, Verdicts: counts})
+	}
+	slices.SortFunc(kept, func(a, b streams.StreamStats) int { return strings.Compare(a.Stream, b.Stream) })
 	return kept, nil
 }
 

@@ -100,23 +100,28 @@ func (s *Store) openSQLite(ctx context.Context) error {
 	return nil
 }
 
-// migrate applies the migrations that are missing. Several processes may do so at once.
-func (s *Store) migrate(ctx context.Context) error {
+// provider knows the migrations and what is applied of them.
+func (s *Store) provider() (*goose.Provider, error) {
 	dialect, folder := goose.DialectSQLite3, "migrations/sqlite"
 	var options []goose.ProviderOption
 	if s.pool != nil {
 		dialect, folder = goose.DialectPostgres, "migrations/postgres"
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600)) // Asks every second, for ten minutes.
 		if err != nil {
-			return fmt.Errorf("migrating the store: %w", err)
+			return nil, err
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
 	files, err := fs.Sub(migrations, folder)
 	if err != nil {
-		return fmt.Errorf("migrating the store: %w", err)
+		return nil, err
 	}
-	provider, err := goose.NewProvider(dialect, s.db, files, options...)
+	return goose.NewProvider(dialect, s.db, files, options...)
+}
+
+// migrate applies the migrations that are missing. Several processes may do so at once.
+func (s *Store) migrate(ctx context.Context) error {
+	provider, err := s.provider()
 	if err != nil {
 		return fmt.Errorf("migrating the store: %w", err)
 	}
@@ -212,4 +217,12 @@ func (m *moment) Scan(v any) error {
 		return fmt.Errorf("reading a time: found %T", v)
 	}
 	return nil
+}
+
+// pointer is the time, nil for none.
+func (m *moment) pointer() *time.Time {
+	if m == nil {
+		return nil
+	}
+	return &m.Time
 }

@@ -54,6 +54,25 @@ WHERE (excluded.events, excluded.closed) >= (rollups.events, rollups.closed)`
   checkpoint_at = excluded.checkpoint_at, state_bytes = excluded.state_bytes, features = excluded.features
 WHERE excluded.checkpoint_at >= detectors.checkpoint_at`
 
+	incidentNames = `id, revision, change, stream, entity, kind, status, group_id, start_time, latest_time, end_time, anomalies,
+  peak_score, peak_severity, peak_alert_score, features, peak, members, member_count, entity_count, flapping, interval_seconds, sentence, acts,
+  verdict, replay, suppressed_by, opened_at, acknowledged_at, ended_at`
+
+	// The first acknowledgement and the first end stay, whatever is said later.
+	incidentConflict = ` ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, change = excluded.change, stream = excluded.stream,
+  entity = excluded.entity, kind = excluded.kind, status = excluded.status, group_id = excluded.group_id, start_time = excluded.start_time,
+  latest_time = excluded.latest_time, end_time = excluded.end_time, anomalies = excluded.anomalies, peak_score = excluded.peak_score,
+  peak_severity = excluded.peak_severity, peak_alert_score = excluded.peak_alert_score, features = excluded.features, peak = excluded.peak,
+  members = excluded.members, member_count = excluded.member_count, entity_count = excluded.entity_count, flapping = excluded.flapping,
+  interval_seconds = excluded.interval_seconds, sentence = excluded.sentence, acts = excluded.acts, verdict = excluded.verdict,
+  replay = excluded.replay, suppressed_by = excluded.suppressed_by,
+  acknowledged_at = coalesce(incidents.acknowledged_at, excluded.acknowledged_at),
+  ended_at = CASE WHEN excluded.ended_at IS NOT NULL THEN coalesce(incidents.ended_at, excluded.ended_at) END, updated_at = excluded.updated_at
+WHERE excluded.revision > incidents.revision`
+
+	feedbackNames = `id, action, verdict, stream, entity, incident, anomaly, from_time, to_time, features, guilty, until_time, withdraws,
+  who, part_of, comment, at`
+
 	letterNames = `stream, topic, partition, "offset", stage, code, reason`
 
 	progressNames = `topic, partition, next_offset, high_water`

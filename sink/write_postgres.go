@@ -28,6 +28,17 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigin
 	postgresLetters = `INSERT INTO dead_letters (` + letterNames + `)
 SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[], $7::text[]) ON CONFLICT DO NOTHING`
 
+	postgresIncidents = `INSERT INTO incidents (` + incidentNames + `)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
+  $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::float8[], $14::float8[], $15::float8[], $16::jsonb[], $17::jsonb[],
+  $18::jsonb[], $19::bigint[], $20::bigint[], $21::bool[], $22::float8[], $23::text[], $24::jsonb[], $25::text[], $26::bool[], $27::text[],
+  $28::timestamptz[], $29::timestamptz[], $30::timestamptz[])` + incidentConflict
+
+	postgresFeedback = `INSERT INTO feedback (` + feedbackNames + `)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
+  $9::timestamptz[], $10::jsonb[], $11::jsonb[], $12::timestamptz[], $13::text[], $14::text[], $15::text[], $16::text[],
+  $17::timestamptz[]) ON CONFLICT DO NOTHING`
+
 	postgresProgress = `INSERT INTO sink_progress (` + progressNames + `, stored_at)
 SELECT *, clock_timestamp() FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])` + progressConflict
 )
@@ -68,6 +79,8 @@ func (s *Store) writePostgres(ctx context.Context, b *Batch) (out Written, err e
 	add(len(b.Rollups), &out.Rollups, postgresRollups, func() []any { return rollupColumns(b.Rollups) })
 	add(len(b.Detectors), &out.Detectors, postgresDetectors, func() []any { return detectorColumns(b.Detectors) })
 	add(len(b.Letters), &out.Letters, postgresLetters, func() []any { return letterColumns(b.Letters) })
+	add(len(b.Incidents), &out.Incidents, postgresIncidents, func() []any { return incidentColumns(b.Incidents) })
+	add(len(b.Feedback), &out.Feedback, postgresFeedback, func() []any { return feedbackColumns(b.Feedback) })
 	add(len(b.Progress), &other, postgresProgress, func() []any { return progressColumns(b.Progress) })
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return tx.SendBatch(ctx, &queue).Close() })
 	return out, err

@@ -26,6 +26,8 @@ func (s *Store) writeSQLite(ctx context.Context, b *Batch) (out Written, err err
 		{&out.Rollups, sqliteInsert("rollups", rollupNames, ` WHERE true`+rollupConflict), rollupColumns(b.Rollups)},
 		{&out.Detectors, sqliteInsert("detectors", detectorNames+", created_at", ` WHERE true`+detectorConflict), append(detectorColumns(b.Detectors), clock{})},
 		{&out.Letters, sqliteInsert("dead_letters", letterNames+", created_at", ` WHERE true ON CONFLICT DO NOTHING`), append(letterColumns(b.Letters), clock{})},
+		{&out.Incidents, sqliteInsert("incidents", incidentNames+", created_at, updated_at", ` WHERE true`+incidentConflict), append(incidentColumns(b.Incidents), clock{}, clock{})},
+		{&out.Feedback, sqliteInsert("feedback", feedbackNames+", created_at", ` WHERE true ON CONFLICT DO NOTHING`), append(feedbackColumns(b.Feedback), clock{})},
 		{&other, sqliteInsert("sink_progress", progressNames+", stored_at", ` WHERE true`+progressConflict), append(progressColumns(b.Progress), clock{})},
 	} {
 		if *part.count, err = insertRows(ctx, tx, part.statement, part.columns); err != nil {
@@ -82,6 +84,11 @@ func element(column any, i int) any {
 	case []string:
 		return v[i]
 	case []time.Time:
+		return v[i].UnixMicro()
+	case []*time.Time:
+		if v[i] == nil {
+			return nil
+		}
 		return v[i].UnixMicro()
 	case []float64:
 		return v[i]

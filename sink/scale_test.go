@@ -66,6 +66,14 @@ func filledStore(t testing.TB) (*Store, int64) {
 	if _, err := s.pool.Exec(ctx, fillRollups, n/100); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.pool.Exec(ctx, fillIncidents, n/25); err != nil {
+		t.Fatal(err)
+	}
+	for _, fill := range []string{fillVerdicts, fillWithdrawals} {
+		if _, err := s.pool.Exec(ctx, fill); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := s.pool.Exec(ctx, `VACUUM ANALYZE`); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +173,7 @@ func (n *node) sequential() (tables []string) {
 func TestScale(t *testing.T) {
 	s, n := filledStore(t)
 	ctx := t.Context()
-	for _, q := range questions(t, s, n) {
+	for _, q := range append(questions(t, s, n), incidentQuestions(t, s, n/25)...) {
 		var text []byte
 		if err := s.pool.QueryRow(ctx, `EXPLAIN (ANALYZE, FORMAT JSON) `+q.statement, q.args...).Scan(&text); err != nil {
 			t.Errorf("%s: %v", q.name, err)

@@ -21,11 +21,12 @@ import (
 func (s *system) addAPI(store *store, control *control, others []part) error {
 	statuses := views.NewDetectors(s.kafka.Brokers, s.topics.Detectors(), s.client(), s.log)
 	publisher := &ingest{site: s.site}
+	feedback := &feedback{site: s.site}
 	config := s.apiConfig()
 	var server *api.Server
 	anomalies := views.NewTail(s.kafka.Brokers, s.topics.Anomalies(), s.client(), int64(config.WithDefaults().FeedHistory), func(m *sarama.ConsumerMessage) { s.deliverAnomaly(server, m) }, s.log)
 	server, err := api.New(config, api.Deps{
-		History: store, Audits: store, Statuses: statuses, Publisher: publisher, Control: control,
+		History: store, Incidents: store, Audits: store, Statuses: statuses, Publisher: publisher, Feedback: feedback, Control: control,
 		Scorer: scorer{control.detectors}, Health: s.health(others), FeedLoaded: anomalies.CaughtUp, Registry: s.registry,
 	})
 	var listening *net.OpError
@@ -53,6 +54,7 @@ func (s *system) addAPI(store *store, control *control, others []part) error {
 	s.add(part{name: "anomalies feed", run: anomalies.Run, ready: running(anomalies)})
 	s.add(part{name: "rollups feed", run: rollups.Run, ready: running(rollups)})
 	s.add(part{name: "publisher", run: publisher.run, ready: publisher.ready})
+	s.add(part{name: "feedback", run: feedback.run, ready: feedback.ready})
 	s.add(part{name: "API", run: server.Run})
 	s.serving <- server
 	return nil

@@ -155,16 +155,15 @@ func (s *Server) readAnomaly(ctx context.Context, id string) (streams.StoredAnom
 }
 
 func (s *Server) listAnomalies(ctx context.Context, stream string, f *AnomalyFilter) (*anomalyListOutput, error) {
-	who := whoOf(ctx)
-	switch {
-	case stream != "" && !who.sees(stream):
-		return nil, problem(http.StatusForbidden, "not a stream of this token")
-	case stream == "" && len(who.streams) == 1:
-		stream = who.streams[0]
-	case stream == "" && len(who.streams) > 1:
-		return nil, problem(http.StatusForbidden, "this token sees some streams only: name one with stream")
+	stream, err := scope(ctx, stream)
+	if err != nil {
+		return nil, err
 	}
-	q := f.query(stream)
+	return s.queryAnomalies(ctx, f, f.query(stream))
+}
+
+// queryAnomalies answers with the page that a query selects.
+func (s *Server) queryAnomalies(ctx context.Context, f *AnomalyFilter, q streams.AnomalyQuery) (*anomalyListOutput, error) {
 	page, err := s.deps.History.Anomalies(ctx, q)
 	if err != nil {
 		return nil, err

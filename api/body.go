@@ -58,7 +58,7 @@ func (s *Server) body(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // texts are the parameters that may be empty, which means any; numbers, times and choices need a value.
-var texts = []string{"stream", "entity", "cursor", "detector", "key", "key_field"}
+var texts = []string{"stream", "entity", "cursor", "detector", "group", "key", "key_field"}
 
 // readable refuses parameters that no store or topic could hold: badly escaped ones, text that is not UTF-8, and NUL. It
 // also refuses empty ones that the framework would ignore, and decodes the path parameters, once; see routePath.

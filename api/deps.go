@@ -16,8 +16,10 @@ import (
 type Deps struct {
 	History   History
 	Statuses  Statuses
+	Incidents Incidents
 	Audits    Audits
 	Publisher Publisher
+	Feedback  Feedback
 	Scorer    Scorer
 	Control   Control
 	Health    []Part
@@ -39,6 +41,25 @@ type History interface {
 	Stats(ctx context.Context) ([]streams.StreamStats, error)
 	Rollups(ctx context.Context, q streams.RollupQuery) ([]streams.Rollup, error)
 	Ping(ctx context.Context) error
+}
+
+// Incidents is the store of incidents and of what people said. Errors as those of History.
+type Incidents interface {
+	Incidents(ctx context.Context, q streams.IncidentQuery) (streams.IncidentPage, error)
+	Incident(ctx context.Context, id string) (streams.StoredIncident, error)
+	// IncidentsSince returns the incidents that changed after (updated, id), in order of updated_at and id, at most limit. An
+	// empty id includes everything stored at the updated time itself.
+	IncidentsSince(ctx context.Context, updated time.Time, id string, limit int) ([]streams.StoredIncident, error)
+	Verdicts(ctx context.Context, q streams.VerdictQuery) (streams.VerdictPage, error)
+	Verdict(ctx context.Context, id string) (streams.StoredVerdict, error)
+	// Judged counts the verdicts of each stream that has some.
+	Judged(ctx context.Context) (map[string]streams.VerdictCounts, error)
+}
+
+// Feedback takes what people say.
+type Feedback interface {
+	// Give writes records to the feedback topic and returns once Kafka has all of them. Those of one detector arrive in order.
+	Give(ctx context.Context, records []streams.Feedback) error
 }
 
 // Statuses is the view of the detectors topic.

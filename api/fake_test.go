@@ -26,6 +26,8 @@ type fakeHistory struct {
 	panics  bool
 	deleted []string // "id by who".
 	pings   int
+	asked   streams.AnomalyQuery // The last question about anomalies.
+	judged  map[string]streams.VerdictCounts
 }
 
 func (h *fakeHistory) add(a streams.Anomaly, created time.Time) {
@@ -43,6 +45,7 @@ func (h *fakeHistory) fail(err error) {
 func (h *fakeHistory) Anomalies(_ context.Context, q streams.AnomalyQuery) (streams.AnomalyPage, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.asked = q
 	if h.panics {
 		panic(errStore)
 	}
@@ -141,6 +144,7 @@ func (h *fakeHistory) Stats(context.Context) ([]streams.StreamStats, error) {
 		s.Anomalies++
 		s.MaxScore = max(s.MaxScore, a.Score)
 		s.LastAnomaly = &streams.LastAnomaly{ID: a.ID, Timestamp: a.Timestamp, Score: a.Score}
+		s.Verdicts = h.judged[a.Stream]
 	}
 	return out, nil
 }

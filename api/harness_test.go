@@ -29,16 +29,17 @@ var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // rig is a running server with its fakes and a client of its own.
 type rig struct {
 	*Server
-	t        testing.TB
-	history  *fakeHistory
-	statuses *fakeStatuses
-	audits   *fakeAudits
-	events   *fakePublisher
-	control  *fakeControl
-	client   *http.Client
-	token    string // Sent with every call unless "".
-	log      *safeBuffer
-	stop     func() error // Ends Run and returns its error; may be called again.
+	t         testing.TB
+	history   *fakeHistory
+	statuses  *fakeStatuses
+	audits    *fakeAudits
+	events    *fakePublisher
+	control   *fakeControl
+	incidents *fakeIncidents
+	client    *http.Client
+	token     string // Sent with every call unless "".
+	log       *safeBuffer
+	stop      func() error // Ends Run and returns its error; may be called again.
 }
 
 type safeBuffer struct {
@@ -63,7 +64,7 @@ func serve(t testing.TB, change func(*Config, *Deps)) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, history: &fakeHistory{}, statuses: &fakeStatuses{}, audits: &fakeAudits{}, events: &fakePublisher{},
-		control: &fakeControl{}, log: &safeBuffer{},
+		control: &fakeControl{}, incidents: &fakeIncidents{}, log: &safeBuffer{},
 	}
 	metrics := streams.DefaultDefinition("server_metrics")
 	metrics.Key, metrics.Features = "host", []streams.Feature{{Name: "cpu"}}
@@ -75,6 +76,7 @@ func serve(t testing.TB, change func(*Config, *Deps)) *rig {
 	}
 	d := Deps{
 		History: r.history, Statuses: r.statuses, Audits: r.audits, Publisher: r.events, Scorer: fakeScorer{}, Control: r.control,
+		Incidents: r.incidents, Feedback: r.incidents,
 	}
 	if change != nil {
 		change(&c, &d)

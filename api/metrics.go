@@ -1,6 +1,9 @@
 package api
 
 import (
+	"context"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
@@ -16,6 +19,8 @@ type metrics struct {
 	clients    *prometheus.GaugeVec
 	cut        *prometheus.CounterVec
 	refused    *prometheus.CounterVec
+	verdicts   *prometheus.CounterVec
+	precision  *prometheus.GaugeVec
 }
 
 func newMetrics(r *prometheus.Registry) *metrics {
@@ -50,5 +55,41 @@ func newMetrics(r *prometheus.Registry) *metrics {
 		refused: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "anomalystream_api_refused_total", Help: "Requests refused before they were handled, by reason.",
 		}, []string{"reason"}),
+		verdicts: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "anomalystream_api_verdicts_total", Help: "Verdicts given through this process, by stream and verdict.",
+		}, []string{"stream", "verdict"}),
+		precision: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "anomalystream_api_verdict_precision", Help: "Share of real trouble among what people judged, by stream; absent before any verdict.",
+		}, []string{"stream"}),
+	}
+}
+
+// precisionEvery is how often the precision of the verdicts is looked up for the metrics.
+const precisionEvery = 15 * time.Second
+
+// precisionLoop keeps the gauge of precision up to date until the context ends.
+func (s *Server) precisionLoop(ctx context.Context) {
+	if s.deps.Incidents == nil {
+		return
+	}
+	tick := time.NewTicker(precisionEvery)
+	defer tick.Stop()
+	for {
+		judged, err := s.deps.Incidents.Judged(ctx)
+		if err != nil {
+			s.log.Debug("counting verdicts for the metrics", "error", err)
+		} else {
+			s.metrics.precision.Reset() // A stream whose verdicts were withdrawn has none.
+			for stream, counts := range judged {
+				if p, ok := counts.Precision(); ok {
+					s.metrics.precision.WithLabelValues(stream).Set(p)
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }

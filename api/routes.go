@@ -14,6 +14,7 @@ import (
 // Tags of the documentation, in its order.
 const (
 	tagAnomalies = "anomalies"
+	tagIncidents = "incidents"
 	tagStreams   = "streams"
 	tagEvents    = "events"
 	tagOperation = "operation"
@@ -28,6 +29,7 @@ func describe(version string) huma.Config {
 	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
 	c.Tags = []*huma.Tag{
 		{Name: tagAnomalies, Description: "What was found, and why."},
+		{Name: tagIncidents, Description: "What people handle: bursts of anomalies and silences, and what was said about them."},
 		{Name: tagStreams, Description: "What is watched, and how well."},
 		{Name: tagEvents, Description: "Sending events and asking for their score."},
 		{Name: tagOperation, Description: "Health and audit."},
@@ -66,6 +68,9 @@ func route[I, O any](s *Server, role string, op huma.Operation, handle func(cont
 func (s *Server) routes() error {
 	s.huma = humaecho.NewV4(s.echo, describe(s.config.Version))
 	s.anomalyRoutes()
+	s.incidentRoutes()
+	s.feedbackRoutes()
+	s.verdictRoutes()
 	s.streamRoutes()
 	s.eventRoutes()
 	s.operationRoutes()

@@ -45,6 +45,7 @@ type Server struct {
 	probes  singleflight.Group
 	totals  cache[streams.AnomalyQuery, count]
 	stats   cache[string, []streams.StreamStats]
+	recent  recent
 
 	listener  net.Listener
 	adminL    net.Listener
@@ -148,6 +149,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { s.feed.run(background) })
 	running.Go(func() { s.feed.reconcileLoop(background) })
+	running.Go(func() { s.precisionLoop(background) })
 
 	s.readyGate.Store(true)
 	failed := make(chan error, 2)

@@ -214,11 +214,13 @@ type statsOutput struct {
 
 // streamStats sums up a stream: counts and means since its detectors started, anomalies as the store holds them.
 type streamStats struct {
-	Stream           string   `json:"stream"`
-	Anomalies        int64    `json:"anomalies" doc:"Anomalies in the store."`
-	Rate             *float64 `json:"rate" doc:"Share of the scored events that were flagged; null before any."`
-	MeanAnomalyScore *float64 `json:"mean_anomaly_score" doc:"Mean score of the stored anomalies."`
-	RequestedRate    float64  `json:"requested_rate"`
+	Stream           string                `json:"stream"`
+	Anomalies        int64                 `json:"anomalies" doc:"Anomalies in the store."`
+	Rate             *float64              `json:"rate" doc:"Share of the scored events that were flagged; null before any."`
+	MeanAnomalyScore *float64              `json:"mean_anomaly_score" doc:"Mean score of the stored anomalies."`
+	RequestedRate    float64               `json:"requested_rate"`
+	Verdicts         streams.VerdictCounts `json:"verdicts" doc:"What people judged, without what was withdrawn; a group counts once."`
+	Precision        *float64              `json:"precision" doc:"Share of real trouble among the verdicts; null before any."`
 	Summary
 }
 
@@ -345,6 +347,10 @@ func (s *Server) readStats(ctx context.Context, _ *struct{}) (*statsOutput, erro
 			}
 			if st.LastAnomaly != nil {
 				row.LastAnomaly = st.LastAnomaly
+			}
+			row.Verdicts = st.Verdicts
+			if p, ok := st.Verdicts.Precision(); ok {
+				row.Precision = &p
 			}
 		}
 		out.Body.Seen, out.Body.Scored = out.Body.Seen+row.Seen, out.Body.Scored+row.Scored

@@ -327,6 +327,9 @@ func testVerdicts(t *testing.T, s *Store) {
 	write(t, s, Batch{Feedback: []streams.Feedback{withdrawal("gone", epoch.Add(time.Minute))}, Rollups: []streams.Rollup{rollup("a", 1, 5), rollup("b", 0, 5)}})
 	again := withdrawal("gone", epoch.Add(time.Hour))
 	again.ID, again.Who = "no-gone-2", "carol"
+	member := incident(0)
+	member.ID, member.Group = "incident-1", "group-1"
+	write(t, s, Batch{Incidents: []IncidentRecord{NewIncidentRecord(&member, epoch)}})
 	batch := Batch{Feedback: []streams.Feedback{whole, over, other, again, verdict("gone", streams.VerdictReal, epoch.Add(time.Second)), {ID: "ack", Action: streams.ActionAcknowledge, Stream: "server_metrics", Incident: "incident-1", At: epoch}}}
 	if w := write(t, s, batch); w.Feedback != 6 {
 		t.Errorf("written: %+v", w)
@@ -354,6 +357,7 @@ func testVerdicts(t *testing.T, s *Store) {
 		"incident":  {streams.VerdictQuery{Incident: "incident-1"}, want[:1]},
 		"anomaly":   {streams.VerdictQuery{Anomaly: "anomaly-of-over"}, want[1:2]},
 		"peak":      {streams.VerdictQuery{Anomaly: "anomaly-of-whole"}, nil},
+		"members":   {streams.VerdictQuery{Group: "group-1"}, want[:1]},
 		"parts":     {streams.VerdictQuery{PartOf: "group-verdict"}, want[:1]},
 		"top level": {streams.VerdictQuery{TopLevel: true}, want[1:]},
 	} {

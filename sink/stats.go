@@ -18,9 +18,9 @@ func (s *Store) Stats(ctx context.Context) ([]streams.StreamStats, error) {
 	if err != nil {
 		return nil, classify("summing up anomalies", err)
 	}
-	judged, err := s.judged(ctx)
+	judged, err := s.Judged(ctx)
 	if err != nil {
-		return nil, classify("counting verdicts", err)
+		return nil, err
 	}
 	kept := out[:0]
 	for _, st := range out {

@@ -61,6 +61,9 @@ func (s *Store) verdictPageStatement(q *streams.VerdictQuery) (statement string,
 	if q.Anomaly != "" {
 		c.add("anomaly = ? AND anomaly <> '' AND incident = ''", q.Anomaly)
 	}
+	if q.Group != "" {
+		c.add("incident IN (SELECT id FROM incidents WHERE group_id = ? AND group_id <> '')", q.Group)
+	}
 	if q.PartOf != "" {
 		c.add("part_of = ? AND part_of <> ''", q.PartOf)
 	}
@@ -116,11 +119,11 @@ func (s *Store) verdicts(ctx context.Context, statement string, args ...any) ([]
 	return out, classify("reading verdicts", rows.Err())
 }
 
-// judged counts the verdicts of each stream that were not withdrawn. The parts of a verdict on a group count as one.
-func (s *Store) judged(ctx context.Context) (map[string]streams.VerdictCounts, error) {
+// Judged counts the verdicts of each stream that were not withdrawn. The parts of a verdict on a group count as one.
+func (s *Store) Judged(ctx context.Context) (map[string]streams.VerdictCounts, error) {
 	rows, err := s.db.QueryContext(ctx, verdictCounts)
 	if err != nil {
-		return nil, err
+		return nil, classify("counting verdicts", err)
 	}
 	defer rows.Close()
 	out := map[string]streams.VerdictCounts{}
@@ -128,7 +131,7 @@ func (s *Store) judged(ctx context.Context) (map[string]streams.VerdictCounts, e
 		var stream, verdict string
 		var n int64
 		if err := rows.Scan(&stream, &verdict, &n); err != nil {
-			return nil, err
+			return nil, classify("counting verdicts", err)
 		}
 		c := out[stream]
 		switch verdict {
@@ -141,7 +144,7 @@ func (s *Store) judged(ctx context.Context) (map[string]streams.VerdictCounts, e
 		}
 		out[stream] = c
 	}
-	return out, rows.Err()
+	return out, classify("counting verdicts", rows.Err())
 }
 
 const verdictCounts = `SELECT stream, verdict, count(*) FROM feedback AS f WHERE action = 'verdict' AND part_of = ''

@@ -67,6 +67,7 @@ type VerdictQuery struct {
 	State    string
 	Incident string // About this incident.
 	Anomaly  string // About this anomaly, not about an incident of which it is the peak.
+	Group    string // About a member of this group incident.
 	PartOf   string // The parts of this verdict on a group.
 	TopLevel bool   // Leave out such parts.
 	Limit    int    // 1..1000.

@@ -77,6 +77,10 @@ func TestConfigBad(t *testing.T) {
 		"store":                  {"store: {url: 'mysql://u:hunter2@h/d'}\n", nil, []string{"store.url", "expected sqlite:FILE"}},
 		"duration":               {"checkpoint: {interval: fast}\n", nil, []string{"expected a duration"}},
 		"from":                   {"streams:\n  s: {features: [a], from: yesterday}\n", nil, []string{"expected earliest, latest"}},
+		"incidents":              {"streams:\n  s:\n    features: [a]\n    incidents:\n      open_after: 0\n      quiet: 1ms\n", nil, []string{":5:19: streams.s.incidents.open_after: found 0, expected 1 to 100", ":6:14: streams.s.incidents.quiet: found 1ms, expected 1s to 168h0m0s"}},
+		"silence":                {"streams:\n  s: {features: [a], incidents: {silence: often}}\n", nil, []string{"streams.s.incidents.silence: found \"often\", expected learned, off, or a duration"}},
+		"incident key":           {"streams:\n  s: {features: [a], incidents: {open: 1}}\n", nil, []string{"streams.s.incidents.open: unknown key", "open_after"}},
+		"alert score":            {"streams:\n  s: {features: [a], incidents: {open_alert_score: .nan, max_length: 1m, group_min: 1, flap_after: 1}}\n", nil, []string{"open_alert_score: found NaN", "max_length: found 1m0s, expected at least the quiet span of 5m0s", "group_min: found 1", "flap_after: found 1, expected 2 to 100"}},
 		"broker":                 {"kafka: {brokers: [localhost]}\n", nil, []string{"kafka.brokers.0: found \"localhost\", expected host:port"}},
 		"environment":            {"", []string{"ANOMALYSTREAM_KAFKA__PARTITIONS=lots"}, []string{"environment variable ANOMALYSTREAM_KAFKA__PARTITIONS: kafka.partitions", "expected an integer"}},
 		"environment key":        {"", []string{"ANOMALYSTREAM_KAFKA__NOPE=1"}, []string{"kafka.nope: unknown key"}},
@@ -117,11 +121,11 @@ streams:
     detectors: [iforest, {name: lof, weight: 2, n_neighbors: 10}]
     vote: any
     expected_anomaly_rate: 0.002
-  orders: {topic: shop.orders, key: stream, features: [total]}
+  orders: {topic: shop.orders, key: stream, features: [total], incidents: {silence: 90m, group_min: 5}}
   "*":
     features: {"*": {transforms: [value, ewma_residual]}}
 `), []string{"ANOMALYSTREAM_KAFKA__BROKERS=a:1,b:2", "ANOMALYSTREAM_CHECKPOINT__INTERVAL=500ms", "ANOMALYSTREAM_API__ADDR=127.0.0.1:0",
-		"ANOMALYSTREAM_STREAMS__ORDERS__WARMUP=300", "ANOMALYSTREAM_SOME_OTHER=x"})
+		"ANOMALYSTREAM_STREAMS__ORDERS__WARMUP=300", "ANOMALYSTREAM_STREAMS__ORDERS__INCIDENTS__QUIET=15m", "ANOMALYSTREAM_SOME_OTHER=x"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,6 +150,11 @@ streams:
 	}
 	if o := cfg.Streams.Get("orders"); o.WarmUp != 300 || o.Topic != "shop.orders" || o.Key != streams.KeyStream {
 		t.Errorf("orders: %+v", o)
+	}
+	want := streams.DefaultIncidentPolicy()
+	want.Quiet, want.Silence, want.GroupMin = 15*time.Minute, "90m", 5
+	if diff := cmp.Diff(want, cfg.Streams.Get("orders").Incidents); diff != "" {
+		t.Error(diff)
 	}
 	if d, err := cfg.Streams.Resolve("anything"); err != nil || !d.Wildcard() || d.Topic != "anything" {
 		t.Errorf("template: %+v, %v", d, err)

@@ -189,6 +189,7 @@ func validateStream(d *configDecoder, s *streams.Definition) {
 	}
 	validateLabels(d, at+".labels", s.Labels)
 	validateDetectors(d, at+".detectors", s)
+	validateIncidents(d, at+".incidents", &s.Incidents)
 }
 
 // validateLabels checks names that become labels of Alertmanager and fields of templates.

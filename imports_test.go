@@ -20,6 +20,7 @@ var allowed = map[string]struct {
 	"detectors":             {[]string{"detectors"}, []string{"gonum.org/v1/gonum"}},
 	"processors":            {[]string{"streams", "detectors", "processors"}, []string{"github.com/lovoo/goka", "github.com/IBM/sarama", "github.com/prometheus/client_golang"}},
 	"processors/checkpoint": {[]string{"processors/checkpoint"}, []string{"github.com/lovoo/goka", "github.com/IBM/sarama", "github.com/xdg-go/scram", "github.com/prometheus/client_golang", "golang.org/x/sync"}},
+	"processors/incidents":  {[]string{"streams"}, nil},
 	"views":                 {[]string{"streams"}, []string{"github.com/lovoo/goka", "github.com/IBM/sarama"}},
 	"emitters":              {[]string{"streams"}, []string{"github.com/lovoo/goka", "github.com/IBM/sarama", "golang.org/x/time", "github.com/buger/jsonparser", "github.com/go-json-experiment/json"}},
 	"sink":                  {[]string{"streams", "sink"}, []string{"github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose", "github.com/IBM/sarama", "github.com/prometheus/client_golang"}},

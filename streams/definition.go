@@ -26,7 +26,8 @@ type Definition struct {
 	Seed      uint64         `yaml:"seed"`
 	From      string         `yaml:"from"` // Where a new group starts: "earliest", "latest", "-24h" or an RFC 3339 time.
 
-	Labels map[string]string `yaml:"labels"` // Say whose the stream is and what it is for; routes match them and messages carry them.
+	Labels    map[string]string `yaml:"labels"`    // Say whose the stream is and what it is for; routes match them and messages carry them.
+	Incidents IncidentPolicy    `yaml:"incidents"` // When its anomalies become incidents.
 }
 
 // Key rules.
@@ -99,6 +100,7 @@ func DefaultDefinition(name string) Definition {
 		Vote:      VoteMajority, Combine: CombineVote, Threshold: 0.6, Rate: 0.01,
 		WarmUp: 200, Refit: 500, Window: 2000, Buffer: 5000, Delay: 300, Regime: true,
 		Profile: ProfileStandard, Alert: AlertDepth, Seed: 0, From: "earliest",
+		Incidents: DefaultIncidentPolicy(),
 	}
 }
 

@@ -1,11 +1,15 @@
 package streams
 
-import "time"
+import (
+	"fmt"
+	"hash/fnv"
+	"time"
+)
 
 // Incident is the record of the compacted incidents topic: one burst of trouble of one detector key, or of many entities of
 // one stream at the same time. Each change of an incident writes it again, whole, with the next revision.
 type Incident struct {
-	ID       string    `json:"id"`       // Of its first anomaly; Silent and Group make those of the other kinds.
+	ID       string    `json:"id"`       // Of its first anomaly; SilentIncidentID and GroupIncidentID make the others.
 	Revision int64     `json:"revision"` // From 1; a higher one replaces a lower one.
 	Change   string    `json:"change"`   // What this revision tells: one of the Change constants.
 	Stream   string    `json:"stream"`
@@ -91,6 +95,17 @@ type IncidentAct struct {
 	Verdict string    `json:"verdict"` // With ActionVerdict.
 	Comment string    `json:"comment"`
 }
+
+// SilentIncidentID is the id of the silence of a detector key, or of a whole stream, by the tick that noticed it. It does not
+// spell the entity, which could hold anything.
+func SilentIncidentID(stream, entity string, noticed time.Time) string {
+	h := fnv.New64a()
+	h.Write([]byte(entity))
+	return fmt.Sprintf("%s-silent-%x-%d", stream, h.Sum64(), noticed.UnixMilli())
+}
+
+// GroupIncidentID is the id of a group by that of its first member.
+func GroupIncidentID(first string) string { return first + "-group" }
 
 // Open reports whether the incident lasts.
 func (i *Incident) Open() bool { return i.Status == StatusOpen || i.Status == StatusAcknowledged }

@@ -1,0 +1,63 @@
+package incidents
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+)
+
+// The saved form of a State, version 1:
+//
+//	magic "ASIS" | version uint16 | crc32c uint32 of everything after it, both little-endian
+//	the State as JSON
+const (
+	formatMagic   = "ASIS"
+	formatVersion = 1
+	headerBytes   = len(formatMagic) + 2 + 4
+)
+
+// Errors of Restore.
+var (
+	ErrFormatVersion = errors.New("incidents were saved by another version") // Upgrade the binary, or reset the state.
+	ErrCorrupt       = errors.New("saved incidents are damaged")             // Reset the state of the stream.
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Append appends the saved form of the state to b. The policy is not part of it and may change at any time.
+func (s *State) Append(b []byte) []byte {
+	body, err := json.Marshal(s)
+	if err != nil {
+		panic(fmt.Sprintf("encoding incidents: %v", err)) // Every number in a state is finite: decoded from JSON, or computed of such.
+	}
+	b = binary.LittleEndian.AppendUint16(append(b, formatMagic...), formatVersion)
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(body, castagnoli))
+	return append(b, body...)
+}
+
+// Restore makes the state of a saved form. Errors: ErrFormatVersion, ErrCorrupt.
+func Restore(payload []byte) (*State, error) {
+	if len(payload) < headerBytes || string(payload[:len(formatMagic)]) != formatMagic {
+		return nil, fmt.Errorf("%w: they do not begin as they should", ErrCorrupt)
+	}
+	if v := binary.LittleEndian.Uint16(payload[len(formatMagic):]); v != formatVersion {
+		return nil, fmt.Errorf("%w: format %d, this binary reads %d", ErrFormatVersion, v, formatVersion)
+	}
+	body := payload[headerBytes:]
+	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(payload[headerBytes-4:]) {
+		return nil, fmt.Errorf("%w: the checksum differs", ErrCorrupt)
+	}
+	s := NewState()
+	if err := json.Unmarshal(body, s); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	for _, k := range s.Keys {
+		if k == nil || s.byEntity[k.Entity] != nil {
+			return nil, fmt.Errorf("%w: a key is empty or there twice", ErrCorrupt)
+		}
+		s.byEntity[k.Entity] = k
+	}
+	return s, nil
+}

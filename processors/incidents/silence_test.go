@@ -1,0 +1,151 @@
+package incidents
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"anomalystream/streams"
+)
+
+// TestSilence learns what is expected of a key, tells when it stops and when it returns.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for range 20 {
+		w.minute("a", "b")
+	}
+	w.want()
+	for range 2 {
+		w.minute("b")
+	}
+	w.want()
+	w.minute("b")
+	w.want("silent opened a")
+	i := w.state.Keys[0].Silent.Incident
+	if i.Interval != 1 || !i.Start.Equal(start.Add(20*time.Minute)) || i.Sentence != "web/a has sent nothing since 10:20 UTC; an event is expected every 1 s." {
+		t.Errorf("got %+v", i)
+	}
+	for range 4 {
+		w.minute("b")
+	}
+	w.want()
+	w.minute("a", "b")
+	last := w.told[0]
+	w.want("silent recovered a")
+	if last.ID != i.ID || !last.End.Equal(start.Add(27*time.Minute)) || last.Sentence != "web/a was silent for 7 min." {
+		t.Errorf("got %+v", last)
+	}
+	if len(w.state.Closed) != 1 {
+		t.Errorf("%d closed", len(w.state.Closed))
+	}
+}
+
+// TestSilenceOfTheStream is one incident, not one of each key.
+func TestSilenceOfTheStream(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for range 20 {
+		w.minute("a", "b", "c", "d")
+	}
+	w.pass(20 * time.Second)
+	w.step(Signal{Rollup: &streams.Rollup{Stream: "web", Entity: "d", Minute: w.now, Events: 3}}) // The last word.
+	w.pass(10 * time.Minute)
+	w.want("silent opened")
+	w.step(Signal{Rollup: &streams.Rollup{Stream: "web", Entity: "d", Minute: w.now, Events: 3}})
+	w.want("silent recovered")
+}
+
+// TestSilenceOfMany is a group.
+func TestSilenceOfMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for range 20 {
+		w.minute("a", "b", "c", "d")
+	}
+	for range 4 {
+		w.minute("d")
+	}
+	w.want("silent opened a", "silent opened b", "silent opened c", "group opened", "silent joined a", "silent joined b")
+	if got, want := w.state.Groups[0].Incident.Sentence, "3 of 4 entities of web are in trouble at the same time: they have fallen silent."; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	w.minute("a", "b", "c", "d")
+	w.want("silent recovered a", "silent recovered b", "silent recovered c", "group recovered")
+}
+
+// TestSilencePolicies: a given span needs no learning, off tells nothing, and what stays away is not expected for ever.
+func TestSilencePolicies(t *testing.T) {
+	t.Parallel()
+	given := func(p *streams.IncidentPolicy) { p.Silence = "5m" }
+	w := newWorld(t, given)
+	w.minute("a", "b")
+	for range 5 {
+		w.minute("b")
+	}
+	w.want()
+	w.minute("b")
+	w.want("silent opened a")
+
+	w = newWorld(t, func(p *streams.IncidentPolicy) { p.Silence = streams.SilenceOff })
+	for range 20 {
+		w.minute("a", "b")
+	}
+	w.pass(time.Hour)
+	w.want()
+
+	w = newWorld(t, func(p *streams.IncidentPolicy) { p.MaxLength = time.Hour })
+	for range 20 {
+		w.minute("a", "b")
+	}
+	for range 70 {
+		w.minute("b")
+	}
+	w.want("silent opened a", "silent recovered a")
+	for range 50 * 60 {
+		w.engine.Step(w.state, Signal{Tick: w.now})
+		w.engine.Step(w.state, Signal{Rollup: &streams.Rollup{Stream: "web", Entity: "b", Minute: w.now, Events: 1}})
+		for range 6 {
+			w.now = w.now.Add(10 * time.Second)
+			w.engine.Step(w.state, Signal{Tick: w.now.Add(3 * time.Hour)})
+		}
+	}
+	w.want()
+	if len(w.state.Keys) != 1 {
+		t.Errorf("%d keys are remembered", len(w.state.Keys))
+	}
+}
+
+// TestCatchingUp reads a day at high speed after a pause of the whole installation: nobody was silent.
+func TestCatchingUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for range 20 {
+		w.minute("a", "b")
+	}
+	w.step(Signal{Tick: w.now.Add(30 * time.Hour)})
+	for range 24 * 60 { // No tick comes between.
+		for _, e := range []string{"a", "b"} {
+			w.engine.Step(w.state, Signal{Rollup: &streams.Rollup{Stream: "web", Entity: e, Minute: w.now, Events: 60, Closed: true}})
+		}
+		w.now = w.now.Add(time.Minute)
+	}
+	w.step(Signal{Tick: w.now.Add(30*time.Hour + 10*time.Second)})
+	w.want()
+}
+
+// TestManyKeys gives up the keys unheard for longest.
+func TestManyKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.see("first", severe)
+	for n := range maxKeys + 10 {
+		w.engine.Step(w.state, Signal{Rollup: &streams.Rollup{Stream: "web", Entity: fmt.Sprint(n), Minute: w.now, Events: 1}})
+	}
+	if n := len(w.state.Keys); n > maxKeys || n != len(w.state.byEntity) || w.state.Evicted != maxKeys/16 {
+		t.Errorf("%d keys, %d indexed, %d given up", n, len(w.state.byEntity), w.state.Evicted)
+	}
+	if w.state.byEntity["first"] == nil || w.state.byEntity["0"] != nil {
+		t.Error("the wrong keys were given up")
+	}
+}

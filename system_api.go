@@ -23,11 +23,13 @@ func (s *system) addAPI(store *store, control *control, others []part) error {
 	publisher := &ingest{site: s.site}
 	feedback := &feedback{site: s.site}
 	config := s.apiConfig()
+	history := int64(config.WithDefaults().FeedHistory)
 	var server *api.Server
-	anomalies := views.NewTail(s.kafka.Brokers, s.topics.Anomalies(), s.client(), int64(config.WithDefaults().FeedHistory), func(m *sarama.ConsumerMessage) { s.deliverAnomaly(server, m) }, s.log)
+	anomalies := views.NewTail(s.kafka.Brokers, s.topics.Anomalies(), s.client(), history, func(m *sarama.ConsumerMessage) { s.deliverAnomaly(server, m) }, s.log)
+	incidents := views.NewTail(s.kafka.Brokers, s.topics.Incidents(), s.client(), history, func(m *sarama.ConsumerMessage) { s.deliverIncident(server, m) }, s.log)
 	server, err := api.New(config, api.Deps{
 		History: store, Incidents: store, Audits: store, Statuses: statuses, Publisher: publisher, Feedback: feedback, Control: control,
-		Scorer: scorer{control.detectors}, Health: s.health(others), FeedLoaded: anomalies.CaughtUp, Registry: s.registry,
+		Scorer: scorer{control.detectors}, Health: s.health(others), FeedLoaded: anomalies.CaughtUp, IncidentsLoaded: incidents.CaughtUp, Registry: s.registry,
 	})
 	var listening *net.OpError
 	if errors.As(err, &listening) {
@@ -52,6 +54,7 @@ func (s *system) addAPI(store *store, control *control, others []part) error {
 		return nil
 	}})
 	s.add(part{name: "anomalies feed", run: anomalies.Run, ready: running(anomalies)})
+	s.add(part{name: "incidents feed", run: incidents.Run, ready: running(incidents)})
 	s.add(part{name: "rollups feed", run: rollups.Run, ready: running(rollups)})
 	s.add(part{name: "publisher", run: publisher.run, ready: publisher.ready})
 	s.add(part{name: "feedback", run: feedback.run, ready: feedback.ready})
@@ -96,6 +99,20 @@ func (s *system) deliverAnomaly(server *api.Server, m *sarama.ConsumerMessage) {
 	}
 	if err := server.DeliverAnomaly(a, m.Partition, m.Offset, m.Timestamp); err != nil {
 		s.log.Warn("delivering an anomaly", "id", a.ID, "error", err)
+	}
+}
+
+func (s *system) deliverIncident(server *api.Server, m *sarama.ConsumerMessage) {
+	if m.Value == nil {
+		return // A tombstone: what clients have of the incident stays.
+	}
+	i, err := streams.UnmarshalIncident(m.Value)
+	if err != nil || i.ID == "" {
+		s.log.Warn("skipping a record of the incidents topic that is no incident", "partition", m.Partition, "offset", m.Offset, "error", err)
+		return
+	}
+	if err := server.DeliverIncident(*i, m.Partition, m.Offset, m.Timestamp); err != nil {
+		s.log.Warn("delivering an incident", "id", i.ID, "error", err)
 	}
 }
 

@@ -71,7 +71,10 @@ func credential(r *http.Request) string {
 	return r.URL.Query().Get("access_token")
 }
 
-func liveRoute(path string) bool { return path == "/ws/alerts" || path == "/api/alerts" }
+func liveRoute(path string) bool { return slices.Contains(livePaths[:], path) }
+
+// livePaths are the routes that stay open.
+var livePaths = [...]string{"/ws/alerts", "/api/alerts", "/ws/incidents", "/api/incidents/live"}
 
 // protected reports whether a path needs a token: everything but the page, the documentation and the probes.
 func protected(path string) bool {

@@ -44,7 +44,7 @@ func (n *nullReceiver) cut(string)                 {}
 func BenchmarkFeed(b *testing.B) {
 	r := serve(b, func(c *Config, _ *Deps) { c.Log = slog.New(slog.DiscardHandler) })
 	for i := range 1000 {
-		key := groupKey{anyEntity: true, minScore: 0.6 + float64(i%10)/100, format: formatFrames}
+		key := groupKey{anyEntity: true, minScore: 0.6 + float64(i%10)/100, items: carryAnomalies, format: formatFrames}
 		stop := r.feed.subscribe(b.Context(), key, nil, &nullReceiver{})
 		defer stop()
 	}

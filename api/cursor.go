@@ -18,16 +18,16 @@ type since struct {
 }
 
 // cursor is a point of the feed. In the process with the same epoch the arrival number says all; elsewhere the positions
-// in the anomalies topic do, as far as the feed reaches back, and beyond that the last anomaly's id.
+// in the topic do, as far as the feed reaches back, and beyond that the last entry's id.
 type cursor struct {
 	epoch     string
 	seq       uint64
 	at        time.Time
 	positions map[int32]int64
-	id        string // Of the last anomaly; "" before any.
+	id        string // Of the last entry; "" before any.
 }
 
-var errSince = errors.New("neither a cursor, nor an anomaly's id, nor an RFC 3339 time")
+var errSince = errors.New("no point to resume at")
 
 // cursor returns the text that resumes after this entry, nil for the present. The lock is held.
 //
@@ -56,8 +56,8 @@ func (f *feed) cursor(e *entry) string {
 	return b.String()
 }
 
-// parseSince reads the since parameter.
-func parseSince(s string) (*since, error) {
+// parseSince reads the since parameter; isID tells what may be an id.
+func parseSince(s string, isID func(string) bool) (*since, error) {
 	if s == "" {
 		return nil, nil
 	}
@@ -78,7 +78,7 @@ func parseSince(s string) (*since, error) {
 		}
 		return &since{text: s, time: t}, nil
 	}
-	if i := strings.LastIndexByte(s, '-'); i <= 0 || len(s) > 512 || !digits(s[i+1:]) {
+	if len(s) > 512 || !isID(s) {
 		return nil, errSince
 	}
 	return &since{text: s, id: s}, nil

@@ -26,7 +26,9 @@ type Deps struct {
 	// FeedLoaded reports whether DeliverAnomaly has had the past of the anomalies topic, up to its end at the start. Until then
 	// resuming clients wait, and what was written before the start is not taken for live. Nil for a feed without a past.
 	FeedLoaded func() bool
-	Registry   *prometheus.Registry // Metrics of the whole process; the API adds its own. Nil for a registry of its own.
+	// IncidentsLoaded is the same of DeliverIncident and the incidents topic.
+	IncidentsLoaded func() bool
+	Registry        *prometheus.Registry // Metrics of the whole process; the API adds its own. Nil for a registry of its own.
 }
 
 // History is the store. Errors: streams.ErrNotFound, streams.ErrBadCursor, anything else is trouble of the store.

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
@@ -14,34 +12,38 @@ import (
 	"anomalystream/streams"
 )
 
-// entry is one anomaly of the feed.
+// entry is one anomaly of the feed, or one revision of an incident.
 type entry struct {
 	seq       uint64 // Number of arrival in this process, from 1.
 	id        string
+	row       string // Its id in the store, which has the newest revision of an incident only.
+	line      string // Entries of one line come in the order of their places.
+	place     int64
+	loose     bool // Stored at this time or later: the store has a newer revision.
 	stream    string
 	entity    string
 	score     float64
 	severity  float64
-	partition int32 // Of the anomalies topic; -1 when it came from the store.
+	partition int32 // Of the topic; -1 when it came from the store.
 	offset    int64
 	at        time.Time // When the record was written.
 	preloaded bool      // Past when it came: written before this process started, or read before the feed was loaded.
-	body      []byte    // The anomaly in JSON; nil once deleted.
+	body      []byte    // The anomaly or incident in JSON; nil once deleted.
 	cursor    string    // Resumes after this entry.
 }
 
-// feed joins what the anomalies topic brings with what the store holds, drops repetitions by id, remembers the recent past
+// feed joins what a topic of anomalies or incidents brings with what the store holds, drops repetitions by id, remembers the recent past
 // for clients that resume, and hands frames to groups of clients with equal filters. Deliveries never wait for a client.
 type feed struct {
-	history  History
+	cargo    cargo
 	statuses Statuses
 	log      *slog.Logger
-	metrics  *metrics
+	metrics  feedMetrics
 	now      func() time.Time
 	config   Config
 	epoch    string // Names this process in cursors.
 	started  time.Time
-	past     func() bool // See Deps.FeedLoaded.
+	isLoaded func() bool // See Deps.FeedLoaded.
 	hasPast  atomic.Bool // It was true once.
 
 	mu        sync.Mutex
@@ -61,13 +63,12 @@ type feed struct {
 	wake      chan struct{}
 }
 
-func newFeed(c Config, d Deps, m *metrics) *feed {
-	past := d.FeedLoaded
-	if past == nil {
-		past = func() bool { return true }
+func newFeed(c Config, carry cargo, statuses Statuses, isLoaded func() bool, m feedMetrics) *feed {
+	if isLoaded == nil {
+		isLoaded = func() bool { return true }
 	}
 	return &feed{
-		history: d.History, statuses: d.Statuses, past: past, log: c.Log, metrics: m, now: c.Now, config: c,
+		cargo: carry, statuses: statuses, isLoaded: isLoaded, log: c.Log, metrics: m, now: c.Now, config: c,
 		epoch: strconv.FormatUint(uint64(rand.Uint32()), 36), started: c.Now(), next: 1,
 		seen: map[string]uint64{}, last: map[int32]int64{}, low: map[int32]int64{},
 		rollups: map[string]streams.Rollup{}, groups: map[groupKey]*group{}, sent: map[string]time.Time{},
@@ -77,7 +78,7 @@ func newFeed(c Config, d Deps, m *metrics) *feed {
 
 // loaded reports whether the past of the topic is in memory.
 func (f *feed) loaded() bool {
-	if !f.hasPast.Load() && f.past() {
+	if !f.hasPast.Load() && f.isLoaded() {
 		f.hasPast.Store(true)
 	}
 	return f.hasPast.Load()
@@ -99,12 +100,8 @@ func (f *feed) awaitLoaded(ctx context.Context) bool {
 	return true
 }
 
-// offer takes an anomaly into the feed unless it is known. Partition is -1 for one that the store brought.
-func (f *feed) offer(a *streams.Anomaly, partition int32, offset int64, at time.Time) error {
-	body, err := json.Marshal(anomalyOut(*a))
-	if err != nil {
-		return fmt.Errorf("encoding anomaly %s: %w", a.ID, err)
-	}
+// offer takes an entry into the feed unless it is known. Partition is -1 for one that the store brought.
+func (f *feed) offer(e *entry, partition int32, offset int64, at time.Time) {
 	loaded := f.loaded()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,25 +111,20 @@ func (f *feed) offer(a *streams.Anomaly, partition int32, offset int64, at time.
 		}
 		f.last[partition] = max(f.last[partition], offset)
 	}
-	if _, ok := f.seen[a.ID]; ok {
+	if _, ok := f.seen[e.id]; ok {
 		f.metrics.duplicates.Inc()
-		return nil
+		return
 	}
-	e := &entry{
-		seq: f.next, id: a.ID, stream: a.Stream, entity: a.Entity, score: a.Score, severity: a.Severity,
-		partition: partition, offset: offset, at: at,
-		preloaded: at.Before(f.started) || !loaded, body: body,
-	}
+	e.seq, e.partition, e.offset, e.at, e.preloaded = f.next, partition, offset, at, at.Before(f.started) || !loaded
 	f.next++
 	f.remember(e)
 	e.cursor = f.cursor(e)
 	if !loaded && at.Before(f.started) {
-		return nil // For those who resume; to the others it is no news.
+		return // For those who resume; to the others it is no news.
 	}
 	f.pending = append(f.pending, e)
-	f.metrics.delivered.WithLabelValues(a.Stream).Inc()
+	f.metrics.delivered.WithLabelValues(e.stream).Inc()
 	f.wakeUp()
-	return nil
 }
 
 // remember puts an entry into the ring and its id into the index. The lock is held.

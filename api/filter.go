@@ -26,6 +26,7 @@ type groupKey struct {
 	minSeverity float64
 	rollups     bool
 	detectors   bool
+	items       string // Type of the frames that bring what the feed carries.
 	format      byte
 }
 
@@ -46,8 +47,8 @@ func (k *groupKey) matches(e *entry) bool {
 var liveParams = []string{"stream", "entity", "min_score", "min_severity", "since", "include", "batch", "access_token"}
 
 // parseLive reads the query of a live connection. Every bad parameter is in the errors.
-func parseLive(q url.Values, format byte, who *principal, known func(string) bool) (groupKey, *since, []error) {
-	key := groupKey{anyEntity: !q.Has("entity"), entity: q.Get("entity"), format: format}
+func parseLive(q url.Values, format byte, carry *cargo, who *principal, known func(string) bool) (groupKey, *since, []error) {
+	key := groupKey{anyEntity: !q.Has("entity"), entity: q.Get("entity"), items: carry.items, format: format}
 	var errs []error
 	bad := func(name, message string) {
 		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: message, Value: q.Get(name)})
@@ -92,7 +93,9 @@ func parseLive(q url.Values, format byte, who *principal, known func(string) boo
 		return v
 	}
 	key.minScore, key.minSeverity = number("min_score", 1), number("min_severity", 30)
-	if v := q.Get("include"); v != "" {
+	if q.Has("include") && !carry.extras {
+		bad("include", "nothing more can be included here")
+	} else if v := q.Get("include"); v != "" {
 		for what := range strings.SplitSeq(v, ",") {
 			switch what {
 			case "rollups":
@@ -112,9 +115,9 @@ func parseLive(q url.Values, format byte, who *principal, known func(string) boo
 			key.format = formatSingle
 		}
 	}
-	from, err := parseSince(q.Get("since"))
+	from, err := parseSince(q.Get("since"), carry.isID)
 	if err != nil {
-		bad("since", err.Error())
+		bad("since", "neither a cursor, nor "+carry.named+", nor an RFC 3339 time")
 	}
 	return key, from, errs
 }

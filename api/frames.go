@@ -11,7 +11,6 @@ import (
 // Types of frame.
 const (
 	frameHello     = "hello"
-	frameAnomalies = "anomalies"
 	frameHeartbeat = "heartbeat"
 	frameRollups   = "rollups"
 	frameDetectors = "detectors"
@@ -30,8 +29,8 @@ func (k *groupKey) chunk() int {
 	return maxFrameItems
 }
 
-// encodeAnomalies renders entries in the group's format: one message, or one for each entry in the single format.
-func (k *groupKey) encodeAnomalies(seq uint64, entries []*entry, replayed bool) [][]byte {
+// encodeItems renders entries in the group's format: one message, or one for each entry in the single format.
+func (k *groupKey) encodeItems(seq uint64, entries []*entry, replayed bool) [][]byte {
 	size := 200
 	for _, e := range entries {
 		size += len(e.body) + len(e.cursor) + 20
@@ -51,7 +50,7 @@ func (k *groupKey) encodeAnomalies(seq uint64, entries []*entry, replayed bool) 
 		}
 		return [][]byte{b}
 	}
-	b := head(size, seq, frameAnomalies)
+	b := head(size, seq, k.items)
 	b = append(b, `,"cursor":`...)
 	b = appendString(b, entries[len(entries)-1].cursor)
 	if replayed {

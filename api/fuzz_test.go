@@ -21,7 +21,7 @@ func FuzzSince(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		p, err := parseSince(s)
+		p, err := parseSince(s, anomalyCargo(nil).isID)
 		if err != nil || p == nil {
 			return
 		}
@@ -44,7 +44,7 @@ func TestCursorRoundTrip(t *testing.T) {
 		positions := rapid.MapOf(rapid.Int32Range(0, 1000), rapid.Int64Range(0, 1<<50)).Draw(t, "positions")
 		f := &feed{epoch: "1a2b", next: rapid.Uint64Range(1, 1<<60).Draw(t, "next"), last: positions, now: time.Now}
 		e := &entry{seq: rapid.Uint64Range(0, 1<<60).Draw(t, "seq"), id: rapid.StringMatching(`[a-z_.]{1,20}-[0-9]-[0-9]{1,9}`).Draw(t, "id")}
-		s, err := parseSince(f.cursor(e))
+		s, err := parseSince(f.cursor(e), anomalyCargo(nil).isID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,12 +66,13 @@ func FuzzLiveQuery(f *testing.F) {
 		f.Add(q)
 	}
 	who := &principal{streams: []string{"a", "b"}}
+	carry := anomalyCargo(nil)
 	f.Fuzz(func(t *testing.T, q string) {
 		values, err := url.ParseQuery(q)
 		if err != nil {
 			return
 		}
-		key, _, errs := parseLive(values, formatFrames, who, func(name string) bool { return len(name) == 1 })
+		key, _, errs := parseLive(values, formatFrames, &carry, who, func(name string) bool { return len(name) == 1 })
 		if len(errs) == 0 && (key.stream("c") || key.minScore < 0 || key.minScore > 1) {
 			t.Errorf("%q became %+v", q, key)
 		}
@@ -125,7 +126,8 @@ func TestArbitraryRequests(t *testing.T) {
 	paths := []string{
 		"/api/anomalies", "/api/anomalies/%s", "/api/anomalies/stream/%s", "/api/streams/%s", "/api/streams/%s/detectors",
 		"/api/streams/server_metrics/detectors/%s", "/api/streams/server_metrics/series", "/api/streams/server_metrics/events",
-		"/api/streams/server_metrics/score", "/%s", "/docs/%s", "/ws/alerts",
+		"/api/streams/server_metrics/score", "/%s", "/docs/%s", "/ws/alerts", "/ws/incidents",
+		"/api/incidents", "/api/incidents/%s", "/api/incidents/%s/anomalies", "/api/incidents/%s/verdict", "/api/anomalies/%s/verdict", "/api/verdicts/%s",
 	}
 	names := []string{"limit", "offset", "cursor", "stream", "entity", "min_score", "max_score", "min_severity", "from", "to", "detector", "sort", "key", "minutes", "since", "x"}
 	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"' OR 1=1--", "../../etc/passwd", "%00", "\x00", "\xff\xfe", "-1", "1e999", "NaN", "9999-12-31T23:59:59Z", "{{7*7}}", "\r\nX: y"}))

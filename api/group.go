@@ -76,7 +76,7 @@ func (f *feed) flushLocked() {
 	for pending := f.pending; len(pending) > 0; {
 		n := min(len(pending), maxFrameItems)
 		for _, g := range f.groups {
-			g.anomalies(pending[:n])
+			g.items(pending[:n])
 		}
 		pending = pending[n:]
 	}
@@ -160,14 +160,14 @@ func (f *feed) pushStatuses() {
 	}
 }
 
-// anomalies sends those entries that pass the group's filter.
-func (g *group) anomalies(entries []*entry) {
+// items sends those entries that pass the group's filter.
+func (g *group) items(entries []*entry) {
 	matching := slices.Collect(filterSeq(entries, func(e *entry) bool { return e.body != nil && g.key.matches(e) }))
 	if len(matching) == 0 {
 		return
 	}
 	g.seq++
-	shared := g.key.encodeAnomalies(g.seq, matching, false)
+	shared := g.key.encodeItems(g.seq, matching, false)
 	for m := range g.members {
 		if !slices.ContainsFunc(matching, func(e *entry) bool { return m.early[e.id] }) {
 			m.deliver(shared)
@@ -178,7 +178,7 @@ func (g *group) anomalies(entries []*entry) {
 			m.deliver(g.key.encode(g.seq, frameHeartbeat, map[string]any{"cursor": matching[len(matching)-1].cursor}))
 			continue
 		}
-		m.deliver(g.key.encodeAnomalies(g.seq, rest, false))
+		m.deliver(g.key.encodeItems(g.seq, rest, false))
 	}
 }
 

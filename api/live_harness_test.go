@@ -149,8 +149,14 @@ type event struct{ id, kind, data string }
 // eventStreamOf opens a server-sent event stream; cancel ends it.
 func (r *rig) eventStreamOf(query, lastID string) (read func() (event, error), cancel func()) {
 	r.t.Helper()
+	return r.pathStreamOf("/api/alerts"+query, lastID)
+}
+
+// pathStreamOf is eventStreamOf of another route.
+func (r *rig) pathStreamOf(path, lastID string) (read func() (event, error), cancel func()) {
+	r.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, r.base()+"/api/alerts"+query, nil)
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, r.base()+path, nil)
 	if lastID != "" {
 		req.Header.Set("Last-Event-ID", lastID)
 	}

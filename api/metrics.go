@@ -10,17 +10,40 @@ import (
 
 // metrics are the API's own figures. Nothing is labelled by entity, id or raw path.
 type metrics struct {
-	requests   *prometheus.HistogramVec
+	requests  *prometheus.HistogramVec
+	anomalies feedMetrics
+	incidents feedMetrics
+	clients   *prometheus.GaugeVec
+	cut       *prometheus.CounterVec
+	refused   *prometheus.CounterVec
+	verdicts  *prometheus.CounterVec
+	precision *prometheus.GaugeVec
+}
+
+// feedMetrics are the figures of one feed.
+type feedMetrics struct {
 	delivered  *prometheus.CounterVec
 	duplicates prometheus.Counter
 	reconciled prometheus.Counter
 	replayed   prometheus.Counter
 	flush      prometheus.Histogram
-	clients    *prometheus.GaugeVec
-	cut        *prometheus.CounterVec
-	refused    *prometheus.CounterVec
-	verdicts   *prometheus.CounterVec
-	precision  *prometheus.GaugeVec
+}
+
+// newFeedMetrics names the figures of a feed: of anomalies, or of incidents, which are told by a word in each name.
+func newFeedMetrics(auto promauto.Factory, word, items string) feedMetrics {
+	counter := func(name, help string) prometheus.CounterOpts {
+		return prometheus.CounterOpts{Name: "anomalystream_api_" + word + "feed_" + name, Help: help}
+	}
+	return feedMetrics{
+		delivered:  auto.NewCounterVec(counter(items+"_total", "Records taken into the live feed of "+items+", by stream."), []string{"stream"}),
+		duplicates: auto.NewCounter(counter("duplicates_total", "Records the feed of "+items+" knew already: redeliveries.")),
+		reconciled: auto.NewCounter(counter("reconciled_total", "Records that the store had and the topic of "+items+" did not bring.")),
+		replayed:   auto.NewCounter(counter("replayed_total", "Records sent again to resuming clients of the feed of "+items+".")),
+		flush: auto.NewHistogram(prometheus.HistogramOpts{
+			Name: "anomalystream_api_" + word + "feed_flush_seconds", Help: "Time to hand one flush of " + items + " to every live client.",
+			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1},
+		}),
+	}
 }
 
 func newMetrics(r *prometheus.Registry) *metrics {
@@ -30,22 +53,8 @@ func newMetrics(r *prometheus.Registry) *metrics {
 			Name: "anomalystream_api_request_seconds", Help: "Time to answer a REST request, by route pattern, method and status.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, 1, 5},
 		}, []string{"route", "method", "status"}),
-		delivered: auto.NewCounterVec(prometheus.CounterOpts{
-			Name: "anomalystream_api_feed_anomalies_total", Help: "Anomalies taken into the live feed, by stream.",
-		}, []string{"stream"}),
-		duplicates: auto.NewCounter(prometheus.CounterOpts{
-			Name: "anomalystream_api_feed_duplicates_total", Help: "Anomalies the feed knew already: redeliveries.",
-		}),
-		reconciled: auto.NewCounter(prometheus.CounterOpts{
-			Name: "anomalystream_api_feed_reconciled_total", Help: "Anomalies that the store had and the topic's feed did not bring.",
-		}),
-		replayed: auto.NewCounter(prometheus.CounterOpts{
-			Name: "anomalystream_api_feed_replayed_total", Help: "Anomalies sent again to resuming clients.",
-		}),
-		flush: auto.NewHistogram(prometheus.HistogramOpts{
-			Name: "anomalystream_api_feed_flush_seconds", Help: "Time to hand one flush to every live client.",
-			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1},
-		}),
+		anomalies: newFeedMetrics(auto, "", carryAnomalies),
+		incidents: newFeedMetrics(auto, "incident_", carryIncidents),
 		clients: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "anomalystream_api_live_clients", Help: "Live connections, by transport.",
 		}, []string{"transport"}),

@@ -85,8 +85,10 @@ func (s *Server) operationRoutes() {
 				return nil
 			}},
 			{Name: "feed", Ready: func(context.Context) error {
-				if !s.feed.loaded() {
-					return errors.New("reading the anomalies topic")
+				for _, ch := range s.channels() {
+					if !ch.feed.loaded() {
+						return errors.New("reading the " + ch.feed.cargo.items + " topic")
+					}
 				}
 				return nil
 			}},

@@ -21,15 +21,21 @@ const (
 // overlap is how far before the last known anomaly the store is read again: writers commit in another order than the feed.
 const overlap = 2 * time.Second
 
+// looseOverlap is how far before a cursor the store is read again where the entry in it does not tell when it was stored: longer
+// than another process was behind the store when it wrote the cursor.
+const looseOverlap = time.Minute
+
 // plan says what a resuming client gets.
 type plan struct {
 	mode    string
 	entries []*entry // From the ring, in order of arrival.
 	// What the store has to add: everything stored from this time on that seen does not exclude. Zero for nothing.
 	from time.Time
-	seen func(a *streams.StoredAnomaly) bool
-	// The anomaly to look up first, where only its id is known.
+	seen func(*entry) bool
+	// The entry to look up first, where only its id is known.
 	lookup string
+	// When the cursor was written, zero where there was none.
+	written time.Time
 }
 
 // subscribe adds a receiver to the feed, sending first what it missed since then. It returns once the connection is live;
@@ -37,7 +43,7 @@ type plan struct {
 func (f *feed) subscribe(ctx context.Context, key groupKey, from *since, r receiver) (stop func()) {
 	gap := ""
 	if from != nil && !f.awaitLoaded(ctx) {
-		gap = "the anomalies topic could not be read yet"
+		gap = "the " + f.cargo.items + " topic could not be read yet"
 	}
 	f.mu.Lock()
 	f.flushLocked() // The plan covers what is pending, so it must not come to the newcomer as live too.
@@ -48,7 +54,7 @@ func (f *feed) subscribe(ctx context.Context, key groupKey, from *since, r recei
 	point := f.cursor(nil)
 	f.mu.Unlock()
 
-	var rows []streams.StoredAnomaly
+	var rows []*entry
 	if p.lookup != "" || !p.from.IsZero() {
 		missed, why := f.missed(ctx, &p)
 		rows, gap = missed, cmp.Or(why, gap)
@@ -113,14 +119,14 @@ func (f *feed) planSeq(recent []*entry, seq uint64, at time.Time) plan {
 		return p
 	}
 	p.mode, p.from = resumeStore, at.Add(-overlap)
-	p.seen = func(a *streams.StoredAnomaly) bool {
-		n, ok := f.seen[a.ID]
+	p.seen = func(e *entry) bool {
+		n, ok := f.seen[e.id]
 		return ok && n <= seq
 	}
 	return p
 }
 
-// planPositions resumes after positions of the anomalies topic that another process noted.
+// planPositions resumes after positions of the topic that another process noted.
 func (f *feed) planPositions(recent []*entry, c *cursor) plan {
 	had := func(e *entry) bool {
 		o, ok := c.positions[e.partition]
@@ -135,7 +141,7 @@ func (f *feed) planPositions(recent []*entry, c *cursor) plan {
 	if covered {
 		return p
 	}
-	p.mode, p.lookup = resumeStore, c.id
+	p.mode, p.lookup, p.written = resumeStore, c.id, c.at
 	if c.id == "" {
 		p.from = c.at.Add(-overlap)
 	}
@@ -143,12 +149,12 @@ func (f *feed) planPositions(recent []*entry, c *cursor) plan {
 	for _, e := range recent {
 		gone[e.id] = had(e)
 	}
-	p.seen = func(a *streams.StoredAnomaly) bool { return gone[a.ID] }
+	p.seen = func(e *entry) bool { return gone[e.id] }
 	return p
 }
 
 // missed reads the store as the plan says. It returns rows in order, and why something may be missing.
-func (f *feed) missed(ctx context.Context, p *plan) (rows []streams.StoredAnomaly, gap string) {
+func (f *feed) missed(ctx context.Context, p *plan) (rows []*entry, gap string) {
 	ctx, cancel := context.WithTimeout(ctx, f.config.RequestTimeout)
 	defer cancel()
 	if p.lookup != "" {
@@ -157,60 +163,59 @@ func (f *feed) missed(ctx context.Context, p *plan) (rows []streams.StoredAnomal
 			p.entries = nil // Without a point to start from, replaying all of memory would be a guess.
 		}
 		if err != nil {
-			return nil, gapReason(err)
+			return nil, f.gapReason(err)
 		}
-		p.from = last.CreatedAt.Add(-overlap)
+		p.from = last.at.Add(-overlap)
+		if safe := p.written.Add(-looseOverlap); last.loose && safe.After(p.from) {
+			p.from = safe
+		}
 		had := p.seen
-		p.seen = func(a *streams.StoredAnomaly) bool {
-			if had != nil && had(a) {
-				return true
-			}
-			// Only anomalies of one detector are in one partition of the topic, so only these come in a known order.
-			return a.Stream == last.Stream && a.Entity == last.Entity && a.Source.Partition == last.Source.Partition && a.Source.Offset <= last.Source.Offset
+		p.seen = func(e *entry) bool {
+			return had != nil && had(e) || e.line == last.line && e.place <= last.place
 		}
 	}
-	created, id := p.from, ""
+	at, row := p.from, ""
 	for {
-		page, err := f.history.Since(ctx, created, id, 1000)
+		page, err := f.cargo.past.since(ctx, at, row, 1000)
 		if err != nil {
 			f.log.Warn("reading what a live client missed", "error", err)
-			return rows, gapReason(err)
+			return rows, f.gapReason(err)
 		}
 		rows = append(rows, page...)
 		if len(page) < 1000 {
 			return rows, ""
 		}
 		if len(rows) >= f.config.ReplayLimit {
-			return rows, "more was missed than is replayed: fetch the rest with GET /api/anomalies"
+			return rows, "more was missed than is replayed: fetch the rest with GET " + f.cargo.path
 		}
-		created, id = page[len(page)-1].CreatedAt, page[len(page)-1].ID
+		at, row = page[len(page)-1].at, page[len(page)-1].row
 	}
 }
 
-// stored finds an anomaly in the store, waiting a moment for one that was just detected.
-func (f *feed) stored(ctx context.Context, id string) (streams.StoredAnomaly, error) {
+// stored finds an entry in the store, waiting a moment for one that has just come.
+func (f *feed) stored(ctx context.Context, id string) (*entry, error) {
 	for deadline := time.Now().Add(3 * time.Second); ; {
-		a, err := f.history.Anomaly(ctx, id)
+		e, err := f.cargo.past.find(ctx, id)
 		if err == nil || !errors.Is(err, streams.ErrNotFound) || time.Now().After(deadline) {
-			return a, err
+			return e, err
 		}
 		select {
 		case <-ctx.Done():
-			return a, ctx.Err()
+			return nil, ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
-func gapReason(err error) string {
+func (f *feed) gapReason(err error) string {
 	if errors.Is(err, streams.ErrNotFound) {
-		return "the anomaly to resume after is not known"
+		return "the " + f.cargo.one + " to resume after is not known"
 	}
 	return "the store does not answer"
 }
 
 // fromStore turns rows into entries, without those that the client has had, that the ring holds, or that come live.
-func (f *feed) fromStore(rows []streams.StoredAnomaly, p plan, joined uint64, key groupKey, m *member) []*entry {
+func (f *feed) fromStore(rows []*entry, p plan, joined uint64, key groupKey, m *member) []*entry {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	ring := map[string]bool{}
@@ -218,21 +223,16 @@ func (f *feed) fromStore(rows []streams.StoredAnomaly, p plan, joined uint64, ke
 		ring[e.id] = true
 	}
 	var out []*entry
-	for i := range rows {
-		a := &rows[i]
-		n, known := f.seen[a.ID]
-		if ring[a.ID] || known && n >= joined || p.seen != nil && p.seen(a) {
-			continue
-		}
-		e, err := rowEntry(a)
-		if err != nil || !key.matches(e) {
+	for _, e := range rows {
+		n, known := f.seen[e.id]
+		if ring[e.id] || known && n >= joined || p.seen != nil && p.seen(e) || !key.matches(e) {
 			continue
 		}
 		if !known {
 			if m.early == nil {
 				m.early = map[string]bool{}
 			}
-			m.early[a.ID] = true
+			m.early[e.id] = true
 		}
 		out = append(out, e)
 	}
@@ -261,7 +261,7 @@ func (f *feed) goLive(ctx context.Context, m *member, key groupKey, base uint64,
 	}))
 	for _, chunk := range chunks {
 		seq++
-		if m.send(key.encodeAnomalies(seq, chunk, true)); !m.drain(ctx) {
+		if m.send(key.encodeItems(seq, chunk, true)); !m.drain(ctx) {
 			return
 		}
 	}

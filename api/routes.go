@@ -6,7 +6,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
-	"github.com/labstack/echo/v4"
 
 	"anomalystream/streams"
 )
@@ -103,92 +102,4 @@ func (s *Server) definition(name string) *streams.Definition {
 		}
 	}
 	return nil
-}
-
-// liveRoutes registers the routes that stay open; they are outside huma, which answers once.
-func (s *Server) liveRoutes() {
-	enter := func(c echo.Context, format byte) (live, error) {
-		r := c.Request()
-		who := whoOf(r.Context())
-		if err := s.allow(who, RoleRead); err != nil {
-			return live{}, err
-		}
-		q := r.URL.Query()
-		if id := r.Header.Get("Last-Event-ID"); id != "" && format == formatEvents {
-			q.Set("since", id)
-		}
-		key, from, errs := parseLive(q, format, who, func(name string) bool { return s.definition(name) != nil })
-		if len(errs) > 0 {
-			return live{}, problem(http.StatusUnprocessableEntity, "validation failed", errs...)
-		}
-		return live{key: key, from: from}, nil
-	}
-	bounded := func(c echo.Context, serve func() error) error {
-		if s.clients.Add(1) > int64(s.config.MaxClients) {
-			s.clients.Add(-1)
-			s.metrics.refused.WithLabelValues("clients").Inc()
-			return problem(http.StatusServiceUnavailable, "too many live clients")
-		}
-		defer s.clients.Add(-1)
-		return serve()
-	}
-	s.echo.GET("/ws/alerts", func(c echo.Context) error {
-		l, err := enter(c, formatFrames)
-		if err != nil {
-			return err
-		}
-		if !c.IsWebSocket() {
-			c.Response().Header().Set("Upgrade", "websocket")
-			return problem(http.StatusUpgradeRequired, "connect with a WebSocket client, or read GET /api/alerts")
-		}
-		sockets := s.sockets
-		if l.key.format == formatSingle {
-			sockets = s.singles
-		}
-		return bounded(c, func() error { return sockets.serve(c, l) })
-	})
-	s.echo.GET("/api/alerts", func(c echo.Context) error {
-		l, err := enter(c, formatEvents)
-		if err != nil {
-			return err
-		}
-		return bounded(c, func() error { return s.eventStream(c, l) })
-	})
-	s.describeLive("/ws/alerts", "WebSocket of live anomalies", "Frames as JSON text, one per message: see the protocol in the documentation of package api.")
-	s.describeLive("/api/alerts", "Server-sent events of live anomalies", "One anomaly per event; the event's id resumes with Last-Event-ID.")
-}
-
-// describeLive documents a live route in the OpenAPI.
-func (s *Server) describeLive(path, summary, text string) {
-	number := func(limit float64) *huma.Schema {
-		zero := 0.0
-		return &huma.Schema{Type: huma.TypeNumber, Minimum: &zero, Maximum: &limit}
-	}
-	str := &huma.Schema{Type: huma.TypeString}
-	parameters := []*huma.Param{
-		{Name: "stream", In: "query", Description: "Only these streams, separated by commas.", Schema: str},
-		{Name: "entity", In: "query", Description: "Only this entity.", Schema: str},
-		{Name: "min_score", In: "query", Schema: number(1)},
-		{Name: "min_severity", In: "query", Schema: number(30)},
-		{Name: "since", In: "query", Description: "Resume: a cursor, an anomaly's id, or an RFC 3339 time.", Schema: str},
-		{Name: "include", In: "query", Description: "rollups, detectors, or both separated by a comma.", Schema: str},
-		{Name: "access_token", In: "query", Description: "The bearer token, for browsers that cannot set headers here.", Schema: str},
-	}
-	ok := map[string]*huma.Response{"default": {
-		Description: "Error", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}},
-	}}
-	if path == "/ws/alerts" {
-		parameters = append(parameters, &huma.Param{
-			Name: "batch", In: "query", Description: "false: one bare anomaly per message instead of frames.",
-			Schema: &huma.Schema{Type: huma.TypeBoolean, Default: true},
-		})
-		ok["101"] = &huma.Response{Description: "The connection becomes a WebSocket."}
-	} else {
-		ok["200"] = &huma.Response{Description: "The stream.", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: str}}}
-	}
-	s.huma.OpenAPI().AddOperation(&huma.Operation{
-		OperationID: map[string]string{"/ws/alerts": "websocket-alerts", "/api/alerts": "stream-alerts"}[path],
-		Method:      http.MethodGet, Path: path, Summary: summary, Description: text + " Needs the role read.",
-		Tags: []string{tagAnomalies}, Parameters: parameters, Responses: ok, Security: []map[string][]string{{"bearer": {}}, {}},
-	})
 }

@@ -30,9 +30,9 @@ type Server struct {
 	huma    huma.API
 	http    *http.Server
 	admin   *http.Server
-	feed    *feed
-	sockets *sockets // WebSockets that get frames.
-	singles *sockets // WebSockets that get single anomalies.
+	feed    *feed    // Of anomalies.
+	alerts  *channel // The way of anomalies to live clients.
+	bursts  *channel // The way of incidents; nil where this process has none.
 	series  *liveSeries
 	metrics *metrics
 	assets  map[string]bool // Paths of fixed files.
@@ -76,9 +76,11 @@ func New(c Config, d Deps) (*Server, error) {
 		s.registry = prometheus.NewRegistry()
 	}
 	s.metrics = newMetrics(s.registry)
-	s.feed = newFeed(c, d, s.metrics)
-	s.sockets = newSockets(s.feed, s.metrics, maxBacklog, s.allowedOrigin)
-	s.singles = newSockets(s.feed, s.metrics, maxSingles, s.allowedOrigin)
+	s.feed = newFeed(c, anomalyCargo(d.History), d.Statuses, d.FeedLoaded, s.metrics.anomalies)
+	s.alerts = s.newChannel(s.feed)
+	if d.Incidents != nil {
+		s.bursts = s.newChannel(newFeed(c, incidentCargo(d.Incidents), d.Statuses, d.IncidentsLoaded, s.metrics.incidents))
+	}
 
 	s.echo = echo.New()
 	s.echo.HideBanner, s.echo.HidePort = true, true
@@ -147,8 +149,10 @@ func (s *Server) Run(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var running sync.WaitGroup
-	running.Go(func() { s.feed.run(background) })
-	running.Go(func() { s.feed.reconcileLoop(background) })
+	for _, ch := range s.channels() {
+		running.Go(func() { ch.feed.run(background) })
+		running.Go(func() { ch.feed.reconcileLoop(background) })
+	}
 	running.Go(func() { s.precisionLoop(background) })
 
 	s.readyGate.Store(true)
@@ -185,10 +189,12 @@ func (s *Server) stop() {
 	s.stopOnce.Do(func() { close(s.stopping) })
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.ShutdownGrace)
 	defer cancel()
-	s.feed.flush() // What is pending still goes out.
 	var sockets sync.WaitGroup
-	sockets.Go(func() { s.sockets.shutdown(ctx) })
-	sockets.Go(func() { s.singles.shutdown(ctx) })
+	for _, ch := range s.channels() {
+		ch.feed.flush() // What is pending still goes out.
+		sockets.Go(func() { ch.sockets.shutdown(ctx) })
+		sockets.Go(func() { ch.singles.shutdown(ctx) })
+	}
 	sockets.Wait()
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.log.Warn("requests were still running at shutdown", "error", err)
@@ -203,7 +209,24 @@ func (s *Server) stop() {
 // of a partition must come in order. Bring the last FeedHistory records of each partition first, then the live ones: they
 // let clients resume exactly after a restart. It never waits for clients.
 func (s *Server) DeliverAnomaly(a streams.Anomaly, partition int32, offset int64, written time.Time) error {
-	return s.feed.offer(&a, partition, offset, written)
+	e, err := anomalyEntry(&a)
+	if err == nil {
+		s.feed.offer(e, partition, offset, written)
+	}
+	return err
+}
+
+// DeliverIncident takes a record of the incidents topic, as DeliverAnomaly does of its own. Without Deps.Incidents it does
+// nothing.
+func (s *Server) DeliverIncident(i streams.Incident, partition int32, offset int64, written time.Time) error {
+	if s.bursts == nil {
+		return nil
+	}
+	e, err := incidentEntry(&i)
+	if err == nil {
+		s.bursts.feed.offer(e, partition, offset, written)
+	}
+	return err
 }
 
 // DeliverRollup takes a record of the rollups topic, live ones only. It never waits for clients.

@@ -63,7 +63,7 @@ func (s *Server) eventStream(c echo.Context, l live) error {
 
 	client := &eventClient{out: make(chan []byte, maxBacklog+256), room: make(chan struct{}, 1), slow: make(chan struct{})}
 	stopped := make(chan func(), 1)
-	go func() { stopped <- s.feed.subscribe(ctx, l.key, l.from, client) }()
+	go func() { stopped <- l.on.feed.subscribe(ctx, l.key, l.from, client) }()
 	defer func() { cancel(); (<-stopped)() }()
 
 	write := func(b []byte) error {

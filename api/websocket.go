@@ -93,6 +93,7 @@ func newSockets(f *feed, m *metrics, backlog int, allowed func(*http.Request) bo
 
 // live is what the route decided before the upgrade.
 type live struct {
+	on   *channel
 	key  groupKey
 	from *since
 }

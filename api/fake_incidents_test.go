@@ -31,6 +31,13 @@ func (h *fakeIncidents) add(i streams.Incident, updated time.Time) {
 	h.rows = append(h.rows, streams.StoredIncident{Incident: i, OpenedAt: i.Start, CreatedAt: i.Start, UpdatedAt: updated})
 }
 
+// change alters the store beside a running server.
+func (h *fakeIncidents) change(do func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	do()
+}
+
 func (h *fakeIncidents) Give(_ context.Context, records []streams.Feedback) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -101,7 +101,7 @@ func TestIncidentList(t *testing.T) {
 	} {
 		r.call(422, "GET", "/api/incidents"+query, "")
 	}
-	r.incidents.err = errStore
+	r.incidents.change(func() { r.incidents.err = errStore })
 	r.call(503, "GET", "/api/incidents", "")
 	r.call(503, "GET", "/api/incidents/x", "")
 	r.call(503, "GET", "/api/verdicts", "")
@@ -179,7 +179,7 @@ func TestActs(t *testing.T) {
 	for _, body := range []string{`{}`, `{"comment":""}`, `{"comment":"a\u0000b"}`, `{"comment":7}`, `{"x":1}`, `[]`, `{"comment":"` + strings.Repeat("x", 1001) + `"}`} {
 		r.call(422, "POST", path+"comment", body)
 	}
-	r.incidents.giveErr = errors.New("kafka is away")
+	r.incidents.change(func() { r.incidents.giveErr = errors.New("kafka is away") })
 	r.call(503, "POST", path+"acknowledge", "")
 }
 
@@ -198,7 +198,7 @@ func TestFeedbackRoles(t *testing.T) {
 		if want != 202 {
 			v := r.said(t.Context())
 			v.Action, v.Verdict, v.Stream = streams.ActionVerdict, streams.VerdictReal, "server_metrics"
-			r.incidents.feedback = append(r.incidents.feedback, v)
+			r.incidents.change(func() { r.incidents.feedback = append(r.incidents.feedback, v) })
 			r.call(want, "DELETE", "/api/verdicts/"+v.ID, "")
 			if len(r.incidents.given) > 0 {
 				t.Errorf("%s gave %+v", who, r.incidents.given)

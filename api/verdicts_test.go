@@ -15,7 +15,7 @@ func TestJudgeAnomaly(t *testing.T) {
 	t.Parallel()
 	for _, lag := range []bool{false, true} { // While the sink lags, this process knows what it wrote.
 		r := filled(t, nil)
-		r.incidents.lag = lag
+		r.incidents.change(func() { r.incidents.lag = lag })
 		path := "/api/anomalies/server_metrics-0-1000/verdict"
 		at := t0.Add(1000 * time.Second)
 		var first, second givenVerdict
@@ -68,7 +68,7 @@ func TestJudgeGroup(t *testing.T) {
 	t.Parallel()
 	for _, lag := range []bool{false, true} {
 		r := filled(t, nil)
-		r.incidents.lag = lag
+		r.incidents.change(func() { r.incidents.lag = lag })
 		var member, group, again givenVerdict
 		r.call(202, "POST", "/api/incidents/server_metrics-0-5000/verdict", `{"verdict":"noise"}`).decode(t, &member)
 		r.call(202, "POST", "/api/incidents/group-1/verdict", `{"verdict":"real","for_hours":2}`).decode(t, &group)

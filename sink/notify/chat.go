@@ -1,0 +1,138 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/nicholas-fedor/shoutrrr/pkg/router"
+	"github.com/nicholas-fedor/shoutrrr/pkg/types"
+)
+
+// chat sends by a service of shoutrrr. Of those it has we take the ones that let us make their HTTP requests: only so is it
+// bounded how long they take and how much they read.
+type chat struct {
+	address   string
+	transport http.RoundTripper
+}
+
+func newChat(r Route, scheme string) (*chat, error) {
+	if r.Kind != KindShoutrrr && scheme != r.Kind {
+		return nil, fmt.Errorf("expected an address that starts with %s:// for the kind %s", r.Kind, r.Kind)
+	}
+	c := &chat{address: r.URL, transport: r.Transport}
+	_, err := c.service(&visitor{})
+	return c, err
+}
+
+func (c *chat) service(client types.HTTPClient) (types.Service, error) {
+	silent := log.New(io.Discard, "", 0)
+	// The services report their own URLs in errors, and these are secrets.
+	services, err := router.NewWithOptions(silent, types.SenderOptions{HTTPClient: client})
+	if err != nil {
+		return nil, errors.New("shoutrrr cannot be used")
+	}
+	service, err := services.Locate(c.address)
+	if err != nil {
+		return nil, errors.New("its address is not as the documentation of shoutrrr says for this service")
+	}
+	if _, ok := service.(types.HTTPClientSetter); !ok {
+		return nil, fmt.Errorf("the service %s does not work by HTTP, or not in bounded time", service.GetID())
+	}
+	return service, nil
+}
+
+// maxChat bounds the text of a message, in bytes: Telegram takes 4096 characters, the others more.
+const maxChat = 3500
+
+// send makes one attempt. A service that goes on after the context has ended can make no more requests.
+func (c *chat) send(ctx context.Context, m *message) error {
+	v := &visitor{ctx: ctx, client: &http.Client{Transport: c.transport, CheckRedirect: stay}}
+	service, err := c.service(v)
+	if err != nil {
+		return &Failure{Permanent: true, Err: err}
+	}
+	text := clip(m.Text, maxChat) + "\n(message " + m.Key + ")"
+	done := make(chan error, 1)
+	go func() { done <- service.Send(text, &types.Params{types.TitleKey: m.Title}) }()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	asked, failure := v.outcome()
+	switch {
+	case failure != nil:
+		return failure // It says more than the service does.
+	case err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
+		return err
+	}
+	return &Failure{Permanent: !asked, Err: errors.New(c.withoutSecrets(err.Error()))}
+}
+
+// withoutSecrets hides the parts of the address in what a service says.
+func (c *chat) withoutSecrets(text string) string {
+	_, rest, _ := strings.Cut(c.address, "://")
+	for _, part := range strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune("/@?&=", r) }) {
+		if len(part) >= 6 {
+			text = strings.ReplaceAll(text, part, "***")
+		}
+	}
+	return oneLine(text)
+}
+
+// visitor makes the requests of one attempt, and keeps what came back.
+type visitor struct {
+	ctx    context.Context
+	client *http.Client
+
+	mu      sync.Mutex
+	asked   bool  // A request was made.
+	failure error // Of the last one.
+}
+
+func (v *visitor) outcome() (asked bool, failure error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.asked, v.failure
+}
+
+// Do implements types.HTTPClient. Whatever fails, the service is told that its request was bad: some would wait and try again
+// by themselves, for minutes and out of our sight.
+func (v *visitor) Do(request *http.Request) (*http.Response, error) {
+	response, answer, failure := v.ask(request)
+	if failure == nil {
+		failure = judge(response.StatusCode, response.Header, string(answer))
+	}
+	if failure != nil {
+		response = &http.Response{
+			Status: "400 Bad Request", StatusCode: http.StatusBadRequest, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Header: http.Header{}, Request: request,
+		}
+	}
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(answer)), int64(len(answer))
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.asked, v.failure = true, failure
+	return response, nil
+}
+
+// ask makes a request and reads the beginning of the answer.
+func (v *visitor) ask(request *http.Request) (*http.Response, []byte, error) {
+	response, err := v.client.Do(request.WithContext(v.ctx))
+	if err != nil {
+		return nil, nil, withoutURL(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, nil, err
+	}
+	return response, answer, nil
+}

@@ -18,6 +18,9 @@ func fixtureCBLOF(t *testing.T, f *fixtures, c *fixtureCase, x Matrix) (fixtureM
 	if err != nil {
 		return fixtureModel{}, err
 	}
+	if len(c.Model) == 0 {
+		return fixtureByName("cblof")(t, f, c, x)
+	}
 	if err := json.Unmarshal(c.Model, &model); err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +34,8 @@ func fixtureCBLOF(t *testing.T, f *fixtures, c *fixtureCase, x Matrix) (fixtureM
 			large = append(large, cluster)
 		}
 	}
-	if !slices.Equal(large, model.Large) || !slices.Equal(o.sizes, model.Sizes) {
+	// NumPy's bincount ends with the last cluster that has rows.
+	if !slices.Equal(large, model.Large) || !slices.Equal(o.sizes[:len(model.Sizes)], model.Sizes) {
 		t.Errorf("%s: got large clusters %v of %v, want %v of %v", c.Case, large, o.sizes, model.Large, model.Sizes)
 	}
 	return fixtureModel{train: o.scores, score: o.Score}, nil

@@ -267,12 +267,12 @@ func (f *fixtures) checkData(t *testing.T, path string) {
 	}
 }
 
-// without reports, for a detector that this package leaves out, that the file was read and nothing compared.
+// without reports, for a detector that this package leaves out, that only what follows from its scores is compared.
 func (f *fixtures) without(t *testing.T, detector string) bool {
 	if !slices.Contains(fixtureWithout, detector) {
 		return false
 	}
-	t.Logf("%s is not part of this package", detector)
+	t.Logf("%s is not part of this package: only what the base class makes of its scores is compared", detector)
 	f.count(detector+" (left out)", func(c *fixtureTally) { c.files++ })
 	return true
 }

@@ -17,7 +17,7 @@ var allowed = map[string]struct {
 	third []string // Other modules, by prefix.
 }{
 	"streams":               {nil, []string{"github.com/buger/jsonparser", "github.com/go-json-experiment/json"}},
-	"detectors":             {[]string{"detectors"}, []string{"gonum.org/v1/gonum"}},
+	"detectors":             {[]string{"detectors"}, []string{"gonum.org/v1/gonum", "golang.org/x/sys/cpu"}},
 	"processors":            {[]string{"streams", "detectors", "processors"}, []string{"github.com/lovoo/goka", "github.com/IBM/sarama", "github.com/prometheus/client_golang"}},
 	"processors/checkpoint": {[]string{"processors/checkpoint"}, []string{"github.com/lovoo/goka", "github.com/IBM/sarama", "github.com/xdg-go/scram", "github.com/prometheus/client_golang", "golang.org/x/sync"}},
 	"processors/incidents":  {[]string{"streams"}, nil},

@@ -55,12 +55,13 @@ func (f *rowFilter) search(x Matrix, q []float64, self int32, list *nearest) boo
 	if !(length <= filterRange) {
 		return false
 	}
-	list.approx = append(list.approx[:0], f.half...)
-	approx := list.approx
-	n := len(approx)
-	for j, v := range q {
-		gonum.Implementation{}.Saxpy(n, -float32(v), f.columns[j*n:(j+1)*n], 1, approx, 1)
+	list.query = list.query[:0]
+	for _, v := range q {
+		list.query = append(list.query, float32(v))
 	}
+	list.approx = resize(list.approx, len(f.half))
+	approx := list.approx
+	f.bound(list.query, approx)
 	b := filterBound{
 		shift: length/2*(1-f.eps) - 0x1p-147*float64(len(q))*(1+math.Sqrt(length)+math.Sqrt(f.largest)),
 		first: sampledCut(approx, len(list.keys)),
@@ -72,6 +73,15 @@ func (f *rowFilter) search(x Matrix, q []float64, self int32, list *nearest) boo
 		b.scan(x, q, self, list)
 	}
 	return true
+}
+
+// boundGo writes the f of every row.
+func (f *rowFilter) boundGo(q, approx []float32) {
+	copy(approx, f.half)
+	n := len(approx)
+	for j, v := range q {
+		gonum.Implementation{}.Saxpy(n, -v, f.columns[j*n:(j+1)*n], 1, approx, 1)
+	}
 }
 
 // filterBound excludes rows in one search.

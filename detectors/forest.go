@@ -111,11 +111,17 @@ func (f *forest) newCode(depth, rows int) (uint16, bool) {
 	return uint16(len(f.path) - 1), len(f.path) <= 1<<16
 }
 
+// registerRow holds the ordered values of a row of few columns.
+type registerRow [8]int32
+
 // rowKeys holds the keys of one row, for up to as many columns as index without a bounds check.
 type rowKeys [256]int64
 
 // pathSum returns the sum over the trees, in their order, of the path length of a row.
 func (f *forest) pathSum(row []float64) float64 {
+	if sum, ok := f.pathSumNarrow(row); ok {
+		return sum
+	}
 	if len(row) > len(rowKeys{}) {
 		return f.pathSumWide(row)
 	}

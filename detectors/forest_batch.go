@@ -6,16 +6,19 @@ import "math"
 const batchColumns = 64
 
 // pathSums writes the sum over the trees of the path length of every row of x: the same bits as pathSum. It goes tree by
-// tree, six rows at a time, so that a tree stays in the cache and no load waits for another. Scratch holds keys; it is
-// returned for the next call.
-func (f *forest) pathSums(x Matrix, sums []float64, scratch []int64) []int64 {
+// tree, six rows at a time, so that a tree stays in the cache and no load waits for another. The grower has the memory.
+func (f *forest) pathSums(x Matrix, sums []float64, g *forestGrower) {
+	if f.pathSumsNarrow(x, sums, g) {
+		return
+	}
 	if f.depth != 8 || x.Cols > batchColumns {
 		for i := range sums {
 			sums[i] = f.pathSum(x.Row(i))
 		}
-		return scratch
+		return
 	}
-	keys := resize(scratch, len(x.Data)+batchColumns)
+	g.keys = resize(g.keys, len(x.Data)+batchColumns)
+	keys := g.keys
 	for i, v := range x.Data {
 		keys[i] = int64(orderedFloat(v)) << nodeShift
 	}
@@ -23,7 +26,6 @@ func (f *forest) pathSums(x Matrix, sums []float64, scratch []int64) []int64 {
 	for t := range f.trees {
 		f.addTree(t, x.Cols, keys, sums)
 	}
-	return keys
 }
 
 // addTree adds the path lengths of one tree of depth 8. The keys of row i are keys[i·cols:], read as a window of 64.
@@ -65,7 +67,7 @@ func (f *forest) addTree(t, cols int, keys []int64, sums []float64) {
 
 // rawAll writes the raw score of every row of x.
 func (f *IForest) rawAll(x Matrix, scores []float64, g *forestGrower) {
-	g.keys = f.forest.pathSums(x, scores, g.keys)
+	f.forest.pathSums(x, scores, g)
 	c := averagePath(f.psi)
 	if c == 0 {
 		for i := range scores {

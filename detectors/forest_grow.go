@@ -11,9 +11,10 @@ type forestGrower struct {
 	ordered []int32 // All training values as ordered integers, column by column.
 	perm    []int32 // A permutation of the rows; every tree shuffles its first psi on.
 	columns []uint16
-	block   []int32  // The values of one tree's rows, column by column.
-	keys    []int64  // Of forest.pathSums.
-	codes   []uint16 // Code of the leaf (depth, rows), at depth*(psi+1)+rows; 0 for none yet.
+	block   []int32       // The values of one tree's rows, column by column.
+	keys    []int64       // Of forest.pathSums.
+	values  []registerRow // Of forest.pathSumsNarrow.
+	codes   []uint16      // Code of the leaf (depth, rows), at depth*(psi+1)+rows; 0 for none yet.
 	narrow  rowLists[uint8]
 	wide    rowLists[int32]
 }

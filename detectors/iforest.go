@@ -139,7 +139,7 @@ func (f *IForest) resolve(x Matrix) (forestParams, error) {
 
 // raw returns 2^(-E[h]/c(psi)), ½ for trees of one row.
 func (f *IForest) raw(row []float64) float64 {
-	sum, c := f.forest.pathSum(row), averagePath(f.psi)
+	sum, c := f.forest.pathSum(row), f.forest.average(f.psi)
 	if c == 0 {
 		return 0.5
 	}

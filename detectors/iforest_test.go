@@ -26,12 +26,12 @@ func plainPath(f *forest, tree int, row []float64) float64 {
 	return f.path[f.leaves[tree<<f.depth+i-1<<f.depth]]
 }
 
-// TestForestDescents: one row at a time, five trees at a time and six rows at a time give the bits of a plain descent,
-// at any depth and width.
+// TestForestDescents: one row at a time, five trees at a time, six rows at a time and four levels at a time give the bits
+// of a plain descent, at any depth and width.
 func TestForestDescents(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ rows, cols, trees, samples int }{
-		{300, 3, 103, 256}, {300, 3, 100, 64}, {5, 2, 7, 256}, {1, 2, 3, 256}, {2, 1, 4, 256},
+		{300, 3, 103, 256}, {300, 8, 103, 256}, {300, 9, 103, 256}, {300, 3, 100, 64}, {5, 2, 7, 256}, {1, 2, 3, 256}, {2, 1, 4, 256},
 		{2000, 5, 11, 2000}, {300, 64, 13, 256}, {300, 65, 13, 256}, {300, 256, 6, 200}, {300, 300, 6, 256},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {

@@ -8,11 +8,12 @@ const noRow = math.MaxInt32
 // nearest is a list of the k nearest rows seen so far, in ascending order of (key, row): equal keys are ordered by row,
 // never by the order in which the search met them. It carries the scratch memory of a search.
 type nearest struct {
-	keys []float64
-	rows []int32
+	keys  []float64
+	rows  []int32
+	found int // How many of them are rows; the others hold what bounds the search.
 
-	stacks treeStacks // Of kdTree.
-	approx []float32  // Of rowFilter.
+	stacks        treeStacks // Of kdTree.
+	query, approx []float32  // Of rowFilter.
 
 	guesses []float64 // Of neighbors.fit.
 }
@@ -22,7 +23,7 @@ func (l *nearest) reset(k int) { l.resetWithin(k, math.Inf(1)) }
 
 // resetWithin is reset for a search of which it is known that k rows have at most this key.
 func (l *nearest) resetWithin(k int, key float64) {
-	l.keys, l.rows = resize(l.keys, k), resize(l.rows, k)
+	l.keys, l.rows, l.found = resize(l.keys, k), resize(l.rows, k), 0
 	for i := range l.keys {
 		l.keys[i], l.rows[i] = key, noRow
 	}
@@ -35,10 +36,14 @@ func (l *nearest) offer(key float64, row int32) {
 	if key > keys[i] || key == keys[i] && row > rows[i] {
 		return
 	}
-	for ; i > 0 && keys[i-1] >= key; i-- {
-		if keys[i-1] == key && rows[i-1] < row {
-			break
-		}
+	if l.found <= i {
+		i = l.found
+		l.found++
+	}
+	for ; i > 0 && keys[i-1] > key; i-- {
+		keys[i], rows[i] = keys[i-1], rows[i-1]
+	}
+	for ; i > 0 && keys[i-1] == key && rows[i-1] > row; i-- {
 		keys[i], rows[i] = keys[i-1], rows[i-1]
 	}
 	keys[i], rows[i] = key, row

@@ -266,3 +266,28 @@ func TestScanLeaf(t *testing.T) {
 		}
 	})
 }
+
+// TestBound: the instructions of this processor give the bits of the Go version, whatever is left of the rows beside
+// whole blocks.
+func TestBound(t *testing.T) {
+	t.Parallel()
+	for _, shape := range shapes {
+		for _, size := range [][2]int{{1, 9}, {31, 9}, {32, 10}, {33, 20}, {64, 9}, {127, 60}, {500, 20}} {
+			var f rowFilter
+			x := shaped(shape.value, size[0], size[1], 5)
+			f.build(x)
+			q := make([]float32, size[1])
+			for j, v := range x.Row(size[0] / 2) {
+				q[j] = float32(v * 1.5)
+			}
+			got, want := make([]float32, size[0]), make([]float32, size[0])
+			f.bound(q, got)
+			f.boundGo(q, want)
+			for i := range want {
+				if math.Float32bits(got[i]) != math.Float32bits(want[i]) && (got[i] == got[i] || want[i] == want[i]) {
+					t.Fatalf("%s, %v: row %d: got %v, want %v", shape.name, size, i, got[i], want[i])
+				}
+			}
+		}
+	}
+}

@@ -12,7 +12,8 @@ import (
 // new row the value itself counts among the N = n + 1, as if PyOD scored a batch of one.
 type empirical struct {
 	rows, cols int
-	sorted     []float64 // Column by column.
+	columns    []float64 // Column by column.
+	sorted     []float64 // The same, each in ascending order.
 	shape      []columnShape
 	training   []float64 // -ln(k/n) by k.
 	scoring    []float64 // -ln(k/(n+1)) by k.
@@ -35,7 +36,7 @@ type tailTerm func(left, right float64, sign int) float64
 // fit replaces the columns by those of x and scores its rows. The matrix was checked.
 func (e *empirical) fit(x Matrix, term tailTerm) {
 	n, d := x.Rows, x.Cols
-	e.sorted, e.shape = resize(e.sorted, n*d), resize(e.shape, d)
+	e.columns, e.sorted, e.shape = resize(e.columns, n*d), resize(e.sorted, n*d), resize(e.shape, d)
 	e.training, e.scoring = resize(e.training, n+1), resize(e.scoring, n+2)
 	for k := 1; k <= n+1; k++ {
 		e.training[min(k, n)] = -math.Log(float64(min(k, n)) / float64(n))
@@ -47,11 +48,12 @@ func (e *empirical) fit(x Matrix, term tailTerm) {
 	moments(x, mean, sd)
 	e.rows, e.cols = n, d
 	for j := range d {
-		column := e.sorted[j*n : (j+1)*n]
-		for i := range column {
-			column[i] = x.Row(i)[j]
+		values, column := e.columns[j*n:(j+1)*n], e.sorted[j*n:(j+1)*n]
+		for i := range values {
+			values[i] = x.Row(i)[j]
 		}
-		e.shape[j] = newColumnShape(column, mean[j], sd[j])
+		e.shape[j] = newColumnShape(values, d, mean[j], sd[j])
+		copy(column, values)
 		slices.Sort(column)
 		var sum float64
 		for i := range n {
@@ -64,23 +66,36 @@ func (e *empirical) fit(x Matrix, term tailTerm) {
 	}
 }
 
-// newColumnShape computes the moments of a column with a standard deviation of about sd. A skewness that is 0 up to
-// rounding has the sign that rounding gave it, and with 0 the score may jump: sums are in NumPy's order, so that it is
-// PyOD's sign.
-func newColumnShape(column []float64, mean, sd float64) columnShape {
+// newColumnShape computes the moments of one of cols columns, with a standard deviation of about sd. A skewness that is 0
+// up to rounding has the sign that rounding gave it, and with 0 the score may jump: sums are in NumPy's order, which is
+// pairwise for a single column and row by row for several, so that it is PyOD's sign.
+func newColumnShape(column []float64, cols int, mean, sd float64) columnShape {
+	sum := pairwiseSum
+	if cols > 1 {
+		sum = sequentialSum
+	}
 	n := float64(len(column))
 	s := columnShape{mean: mean, unit: 1}
 	if sd > 0 {
 		_, exponent := math.Frexp(sd)
 		s.unit = math.Ldexp(1, min(max(exponent, -1000), 1000))
 	}
-	if m := pairwiseSum(column, func(v float64) float64 { return v }) / n; !math.IsInf(m, 0) {
+	if m := sum(column, func(v float64) float64 { return v }) / n; !math.IsInf(m, 0) {
 		s.mean = m
 	}
-	s.second = pairwiseSum(column, func(v float64) float64 { z := (v - s.mean) / s.unit; return float64(z * z) })
-	s.third = pairwiseSum(column, func(v float64) float64 { z := (v - s.mean) / s.unit; return float64(float64(z*z) * z) })
+	s.second = sum(column, func(v float64) float64 { z := (v - s.mean) / s.unit; return float64(z * z) })
+	s.third = sum(column, func(v float64) float64 { z := (v - s.mean) / s.unit; return float64(float64(z*z) * z) })
 	s.sign = skewSign(n, s.second, s.third, s.unit, s.mean)
 	return s
+}
+
+// sequentialSum adds f of every value, one after the other.
+func sequentialSum(v []float64, f func(float64) float64) float64 {
+	var sum float64
+	for _, x := range v {
+		sum += f(x)
+	}
+	return sum
 }
 
 // skewSign returns the sign of the skewness from sums of squares and cubes in units, 0 for a column that is constant up
@@ -111,8 +126,8 @@ func (e *empirical) signWith(j int, v float64) int {
 		if !ok {
 			scratch = new([]float64)
 		}
-		*scratch = append(append((*scratch)[:0], e.sorted[j*e.rows:(j+1)*e.rows]...), v)
-		sign := newColumnShape(*scratch, s.mean, s.unit).sign
+		*scratch = append(append((*scratch)[:0], e.columns[j*e.rows:(j+1)*e.rows]...), v)
+		sign := newColumnShape(*scratch, e.cols, s.mean, s.unit).sign
 		e.pool.Put(scratch)
 		return sign
 	}
@@ -162,5 +177,5 @@ func (e *empirical) explain(row, parts []float64, term tailTerm) {
 
 // sizeBytes returns the memory of the columns and the training scores.
 func (e *empirical) sizeBytes() int {
-	return 8*(cap(e.sorted)+cap(e.training)+cap(e.scoring)+cap(e.scores)) + 48*cap(e.shape)
+	return 8*(cap(e.columns)+cap(e.sorted)+cap(e.training)+cap(e.scoring)+cap(e.scores)) + 48*cap(e.shape)
 }

@@ -288,7 +288,7 @@ func (f *fixtures) checkTails(t *testing.T, u *fixtureUnit) {
 	}
 	for _, c := range u.SkewSign {
 		mean, sd := meanAndSpread(c.Values)
-		if got := newColumnShape(c.Values, mean, sd).sign; got != c.Sign {
+		if got := newColumnShape(c.Values, 1, mean, sd).sign; got != c.Sign {
 			t.Errorf("skewness of %s: got sign %d, want %d", c.About, got, c.Sign)
 		}
 	}

@@ -78,6 +78,7 @@ type verdictsInput struct {
 	State    string `query:"state" enum:"in_force,withdrawn,expired" doc:"Only verdicts in this state."`
 	Verdict  string `query:"verdict" enum:"real,expected,noise" doc:"Only these verdicts."`
 	Incident string `query:"incident" maxLength:"600" doc:"Only verdicts about this incident."`
+	Anomaly  string `query:"anomaly" maxLength:"600" doc:"Only verdicts about this anomaly by itself, not about an incident of which it is the peak."`
 	TopLevel bool   `query:"top_level" doc:"Leave out what a verdict on a group gave to its members."`
 }
 
@@ -231,7 +232,8 @@ func (s *Server) listVerdicts(ctx context.Context, in *verdictsInput) (*verdicts
 		return nil, err
 	}
 	page, err := store.Verdicts(ctx, streams.VerdictQuery{
-		Stream: stream, State: in.State, Verdict: in.Verdict, Incident: in.Incident, TopLevel: in.TopLevel, Limit: in.Limit, Cursor: in.Cursor,
+		Stream: stream, State: in.State, Verdict: in.Verdict, Incident: in.Incident, Anomaly: in.Anomaly, TopLevel: in.TopLevel,
+		Limit: in.Limit, Cursor: in.Cursor,
 	})
 	if err != nil {
 		return nil, err

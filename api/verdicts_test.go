@@ -106,7 +106,7 @@ func TestVerdictList(t *testing.T) {
 	}
 	r.call(202, "POST", "/api/incidents/group-1/verdict", `{"verdict":"expected"}`)
 	r.call(202, "DELETE", "/api/verdicts/"+r.incidents.given[2].ID, "")
-	for query, want := range map[string]int{"": 6, "state=in_force": 5, "state=withdrawn": 1, "state=expired": 0, "verdict=noise": 1, "top_level=true": 4, "incident=group-1": 1, "stream=transactions": 0, "limit=2": 2, "limit=4&cursor=4": 2} {
+	for query, want := range map[string]int{"": 6, "state=in_force": 5, "state=withdrawn": 1, "state=expired": 0, "verdict=noise": 1, "top_level=true": 4, "incident=group-1": 1, "anomaly=server_metrics-0-1000": 1, "stream=transactions": 0, "limit=2": 2, "limit=4&cursor=4": 2} {
 		q, err := url.ParseQuery(query)
 		if err != nil {
 			t.Fatal(err)

@@ -128,6 +128,10 @@ func expand(query string) string {
 		switch parts[1] {
 		case "timeFilter":
 			return fmt.Sprintf("%s BETWEEN '%s' AND '%s'", args[0], from, to)
+		case "timeFrom":
+			return "'" + from + "'"
+		case "timeTo":
+			return "'" + to + "'"
 		case "timeGroup", "timeGroupAlias":
 			seconds, err := time.ParseDuration(args[1])
 			if err != nil {
@@ -148,7 +152,7 @@ func expand(query string) string {
 }
 
 // filled returns a connection, as grafana_reader, to a store with six hours of data: traffic, anomalies, dead letters, a burst,
-// a silent stream and a detector that does not get ready.
+// a silent stream, a detector that does not get ready, incidents, and what people said about them.
 func filled(t *testing.T) *sql.DB {
 	t.Helper()
 	dsn := pgtest.Start(t).Database(t)
@@ -181,6 +185,7 @@ func filled(t *testing.T) *sql.DB {
 	for i := range 5 {
 		b.Letters = append(b.Letters, streams.DeadLetter{Stream: "server_metrics", Source: streams.Position{Topic: "server_metrics", Offset: int64(i)}, Stage: "decode", Code: streams.CodeNotJSON, Reason: "no JSON"})
 	}
+	b.Incidents, b.Feedback = incidents(now)
 	b.Progress = []sink.Progress{{Topic: "anomalies", Partition: 0, Next: 500, HighWater: 20_500}, {Topic: "rollups", Partition: 1, Next: 7, HighWater: 7}}
 	if _, err := store.Write(ctx, &b); err != nil {
 		t.Fatal(err)

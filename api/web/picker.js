@@ -5,18 +5,6 @@ import { count } from "./format.js";
 import { get, part } from "./server.js";
 
 const shown = 40; // Entities listed at once.
-const loaded = 1000; // Entities searched here where the server cannot search.
-
-let searches = null;
-
-/** Whether the server's description of its detector list names a search parameter; it is read once. */
-function canSearch() {
-  searches ??= get("openapi.json").then(
-    (api) => (api.paths["/api/streams/{stream}/detectors"]?.get.parameters ?? []).some((p) => p.name === "search"),
-    () => false,
-  );
-  return searches;
-}
 
 export const together = "All entities together";
 export const own = "The whole stream";
@@ -30,7 +18,6 @@ export class Picker {
   #entity = null;
   #options = []; // {entity, phase}
   #active = -1;
-  #total = 0;
   #asked = 0;
 
   /** @param {(entity: string|null) => void} choose shows an entity; null for all together */
@@ -56,7 +43,6 @@ export class Picker {
     const changed = stream !== this.#stream || entity !== this.#entity;
     this.#stream = stream;
     this.#entity = entity;
-    this.#total = total;
     $("picker").hidden = total < 2;
     if (changed || document.activeElement !== $("entity")) $("entity").value = entityName(entity);
   }
@@ -78,7 +64,7 @@ export class Picker {
   async #search(text = $("entity").value.trim()) {
     const asked = ++this.#asked;
     try {
-      const found = await this.#ask(text);
+      const found = await get(`api/streams/${part(this.#stream)}/detectors`, { search: text, limit: shown });
       if (asked !== this.#asked) return;
       const all = text === "" || together.toLowerCase().includes(text.toLowerCase()) ? [{ entity: null }] : [];
       this.#options = [...all, ...found.items];
@@ -86,22 +72,6 @@ export class Picker {
     } catch (error) {
       if (asked === this.#asked) this.#render(0, text, error.message);
     }
-  }
-
-  // A thousand entities are searched here. Beyond that the server searches, where its description says that it can, and
-  // else a whole name is looked up.
-  async #ask(text) {
-    const path = `api/streams/${part(this.#stream)}/detectors`;
-    if (this.#total > loaded && (await canSearch())) return get(path, { search: text, limit: shown });
-    const page = await get(path, { limit: loaded });
-    const wanted = text.toLowerCase();
-    const found = page.items.filter((d) => d.entity.toLowerCase().includes(wanted));
-    if (found.length === 0 && page.total > loaded) {
-      const exact = await get(`${path}/${part(text)}`).catch(() => null);
-      if (exact) found.push(exact);
-    }
-    const unseen = text === "" ? page.total - page.items.length : 0;
-    return { items: found.slice(0, shown), total: found.length + unseen };
   }
 
   #render(hidden, text, error = "") {

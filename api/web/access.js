@@ -1,4 +1,4 @@
-// Signing in: who am I, and may I delete? A server without tokens lets everyone in and the button stays away.
+// Signing in: who am I, and may I judge and delete? A server without tokens lets everyone in and the button stays away.
 
 import { $, setText } from "./dom.js";
 import { get, setToken, token } from "./server.js";
@@ -21,6 +21,11 @@ export class Access {
       event.preventDefault();
       this.#take($("access-token").value.trim());
     });
+  }
+
+  /** May this person say something about anomalies and incidents? */
+  get writes() {
+    return this.me?.role === "ingest" || this.admin;
   }
 
   get admin() {

@@ -5,39 +5,50 @@ import { Detail } from "./detail.js";
 import { $, setText } from "./dom.js";
 import { Feed } from "./feed.js";
 import { sentence } from "./format.js";
+import { IncidentDetail } from "./incident.js";
+import { Incidents } from "./incidents.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
-import { anomalyHash, here, replace, streamHash } from "./router.js";
+import { anomalyHash, here, incidentHash, incidentsHash, replace, streamHash } from "./router.js";
 import { get, part } from "./server.js";
 import { Streams } from "./streams.js";
 import { Watch } from "./watch.js";
 
 const words = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", denied: "Sign in needed" };
-let shown = "#/"; // The address under an open dialog.
+let shown = "#/"; // The address under an open dialog of an anomaly: a view, or an incident.
 let choosing = false;
 let unseen = 0; // Anomalies that came while the tab was in the background.
 
+const details = { anomaly: (id) => go(anomalyHash(id)), incident: (id) => go(incidentHash(id)) };
 const feed = new Feed((arrived) => list.update(arrived));
-const list = new List(feed, (id) => go(anomalyHash(id)));
+const list = new List(feed, details.anomaly);
 const access = new Access(restart);
-const watch = new Watch((id) => go(anomalyHash(id)), (stream, entity) => go(streamHash(stream, entity)));
+const watch = new Watch(details.anomaly, (stream, entity) => go(streamHash(stream, entity)));
 const streams = new Streams(choose, takeStreams, trouble);
-const live = new Live({}, takeFrame, (state) => {
+const live = new Live("ws/alerts", {}, takeFrame, (state) => {
   $("connection").dataset.state = state;
   setText($("connection-text"), words[state]);
   if (state === "denied") access.ask("This server wants a token.");
 });
+const incidentLive = new Live("ws/incidents", {}, takeIncidents);
 const detail = new Detail({
   find: (id) => feed.find(id) ?? watch.find(id),
   access,
-  closed: () => here().view === "anomaly" && leaveDetail(),
-  watch: (a) => {
-    detail.close();
-    watch.showAnomaly(a, streams.find(a.stream)?.status.last_event ?? a.timestamp);
-    go(streamHash(a.stream, a.entity));
-    $("watch").scrollIntoView({ block: "start" });
-  },
+  closed: () => here().view === "anomaly" && back(shown),
+  watch: (a) => lookAt(a.stream, a.entity, a.timestamp),
   deleted: (id) => takeFrame({ type: "deleted", ids: [id], items: [] }),
+});
+const incidents = new Incidents({ access, go: details, newest: newestEvent });
+const incident = new IncidentDetail({
+  find: (id) => incidents.find(id),
+  access,
+  closed: (id) => {
+    if (here().view !== "incident") return;
+    back(incidentsHash);
+    incidents.regain(id);
+  },
+  go: details,
+  watch: (i) => lookAt(i.stream, i.kind === "group" ? null : i.entity, i.start),
 });
 
 function go(hash) {
@@ -45,9 +56,25 @@ function go(hash) {
   else location.hash = hash;
 }
 
-function leaveDetail() {
-  replace(shown);
+/** Returns to an address without leaving a step for the back button. */
+function back(hash) {
+  replace(hash);
   follow();
+}
+
+/** Shows an entity in the live charts, over a span of time that reaches back to this moment. */
+function lookAt(stream, entity, moment) {
+  watch.showSince(stream, entity, moment, streams.find(stream)?.status.last_event ?? moment);
+  location.hash = streamHash(stream, entity);
+  follow(); // Now, since what is hidden cannot be scrolled to.
+  $("watch").scrollIntoView({ block: "start" });
+}
+
+/** Time of the newest event of a stream, "" for all of them: event time may be long past, and is never in the future. */
+function newestEvent(stream) {
+  const times = streams.items.filter((s) => stream === "" || s.name === stream).map((s) => Date.parse(s.status.last_event ?? 0));
+  const last = Math.max(0, ...times);
+  return last > 0 ? Math.min(last, Date.now()) : Date.now();
 }
 
 /** Shows what the address says. */
@@ -56,10 +83,20 @@ function follow() {
   if (at.view === "anomaly") {
     if (!watch.stream) chooseDefault();
     detail.open(at.id);
+    incident.close();
     return;
   }
   detail.close();
   shown = location.hash || "#/";
+  const among = at.view === "incidents" || at.view === "incident";
+  turn(among);
+  if (at.view === "incident") {
+    incident.open(at.id);
+    return;
+  }
+  incident.close();
+  if (among) return;
+  $("to-live").href = shown;
   if (at.view === "home") {
     chooseDefault();
     return;
@@ -73,6 +110,15 @@ function follow() {
   watch.show(at.stream, at.entity);
   const summary = streams.find(at.stream);
   if (summary) watch.summarise(summary);
+}
+
+/** Shows one of the two views. */
+function turn(among) {
+  $("live-view").hidden = among;
+  $("incidents-view").hidden = !among;
+  $("to-live").setAttribute("aria-current", among ? "false" : "page");
+  $("to-incidents").setAttribute("aria-current", among ? "page" : "false");
+  incidents.show(among);
 }
 
 async function choose(stream) {
@@ -91,7 +137,8 @@ async function chooseDefault() {
   const entity = await representative(newest.name);
   choosing = false;
   if (watch.stream) return;
-  shown = streamHash(newest.name, entity);
+  if (!shown.startsWith(incidentsHash)) shown = streamHash(newest.name, entity);
+  $("to-live").href = streamHash(newest.name, entity);
   streams.select(newest.name);
   watch.show(newest.name, entity);
   watch.summarise(newest);
@@ -114,6 +161,7 @@ async function representative(stream) {
 
 function takeStreams(items) {
   list.setStreams(items.map((s) => s.name));
+  incidents.setStreams(items.map((s) => s.name));
   const current = streams.find(watch.stream);
   if (current) watch.summarise(current);
   if (!watch.stream) follow();
@@ -136,6 +184,18 @@ function takeFrame(frame) {
   }
 }
 
+function takeIncidents(frame) {
+  if (frame.type === "incidents") {
+    incidents.arrive(frame.items);
+    incident.arrive(frame.items);
+  } else if (frame.type === "gap") {
+    incidents.reload();
+    incident.refresh();
+  } else if (frame.type === "hello") {
+    incidents.retry();
+  }
+}
+
 /** Tells in the tab's name how many anomalies came while nobody looked. */
 function nameTab() {
   document.title = unseen > 0 ? `(${unseen > 999 ? "999+" : unseen}) anomalystream` : "anomalystream";
@@ -150,9 +210,12 @@ function trouble(error) {
 }
 
 function restart() {
-  live.stop();
-  live.start();
-  feed.reload();
+  for (const connection of [live, incidentLive]) {
+    connection.stop();
+    connection.start();
+  }
+  feed.reload({ afresh: true }); // Another person may see other streams.
+  incidents.reload();
   streams.poll();
   watch.restart();
 }
@@ -167,9 +230,15 @@ function wireTheme() {
     } catch {
       // Storage is denied: the choice lasts as long as the page.
     }
-    watch.recolour();
+    recolour();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => watch.recolour());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+}
+
+/** Draws what does not follow the style sheets. */
+function recolour() {
+  watch.recolour();
+  incident.recolour();
 }
 
 wireTheme();
@@ -180,6 +249,8 @@ document.addEventListener("visibilitychange", () => {
 });
 await access.check();
 feed.reload();
+incidents.reload();
 live.start();
+incidentLive.start();
 await streams.poll();
 follow();

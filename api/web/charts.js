@@ -1,6 +1,6 @@
 // The charts of one stream or entity, one above the other: the score first, then every feature, sharing time and cursor.
 
-import { $, setText } from "./dom.js";
+import { setText } from "./dom.js";
 import { plural } from "./format.js";
 import { Plot } from "./plot.js";
 import { liveSpan } from "./series.js";
@@ -9,6 +9,9 @@ const first = 6; // Features shown before more are asked for.
 let made = 0;
 
 export class Charts {
+  #box;
+  #more;
+  #reset;
   #events;
   #plots = [];
   #names = null; // Features shown, null before any chart was built.
@@ -16,12 +19,20 @@ export class Charts {
   #zoom = null;
   #wanted = null; // Span just selected with the mouse.
   #row = -1; // Row the keyboard points at.
-  #latest = null; // Arguments of the last show.
+  #latest = null; // What was shown last.
 
-  /** @param {object} events open(id) shows an anomaly */
-  constructor(events) {
-    this.#events = { open: events.open, zoom: (min, max) => this.#selected([min, max]) };
-    const box = $("charts");
+  /**
+   * @param {object} o
+   * @param {HTMLElement} o.box takes the charts
+   * @param {HTMLButtonElement} o.more shows the features that do not fit at first
+   * @param {HTMLButtonElement} o.reset ends a zoom
+   * @param {(id: string) => void} o.open shows an anomaly
+   */
+  constructor({ box, more, reset, open }) {
+    this.#box = box;
+    this.#more = more;
+    this.#reset = reset;
+    this.#events = { open, zoom: (min, max) => this.#selected([min, max]) };
     box.tabIndex = 0;
     box.setAttribute("role", "group");
     box.setAttribute("aria-label", "Charts of score and features");
@@ -29,11 +40,11 @@ export class Charts {
     box.addEventListener("dblclick", () => this.#zoomTo(null));
     box.addEventListener("blur", () => this.#pointAt(-1));
     new ResizeObserver(() => this.#fit()).observe(box);
-    $("zoom-reset").addEventListener("click", () => {
+    reset.addEventListener("click", () => {
       this.#zoomTo(null);
       box.focus();
     });
-    $("more-features").addEventListener("click", () => {
+    more.addEventListener("click", () => {
       this.#all = !this.#all;
       this.rebuild();
     });
@@ -47,8 +58,8 @@ export class Charts {
     this.#zoom = null;
     this.#row = -1;
     this.#latest = null;
-    $("zoom-reset").hidden = true;
-    $("more-features").hidden = true;
+    this.#reset.hidden = true;
+    this.#more.hidden = true;
   }
 
   /** Builds the charts again, for other colours or another number of features. */
@@ -58,32 +69,38 @@ export class Charts {
     this.clear();
     if (!latest) return;
     this.#zoom = zoom;
-    this.show(latest.series, latest.marks, latest.status, latest.live);
+    this.show(latest);
   }
 
   /**
-   * Draws. Marks are {x, anomaly, main}, main the feature that stood out most; status is the detector's, or null for many entities together.
+   * Draws.
+   * @param {object} what
+   * @param {Series} what.series the numbers
+   * @param {object[]} what.marks {x, anomaly, main}, main the feature that stood out most
+   * @param {object|null} what.status the detector's, null for many entities together
+   * @param {boolean} what.live whether the newest minutes are shown
+   * @param {number[]|null} what.burst first and last second of an incident, shaded
    */
-  show(series, marks, status, live) {
-    this.#latest = { series, marks, status, live };
+  show(what) {
+    this.#latest = what;
+    const { series, marks, status, live, burst } = what;
     const span = series.span();
     if (!span) return;
     const features = series.features();
     const shown = this.#all ? features : features.slice(0, first);
     if (!this.#names || shown.join("\0") !== this.#names.join("\0")) this.#build(shown);
-    const more = $("more-features");
-    more.hidden = features.length <= first;
-    setText(more, this.#all ? "Show fewer features" : `Show ${plural(features.length - first, "more feature")}`);
-    $("zoom-reset").hidden = this.#zoom === null;
-    setText($("zoom-reset"), live ? "Back to the live view" : "Show everything");
+    this.#more.hidden = features.length <= first;
+    setText(this.#more, this.#all ? "Show fewer features" : `Show ${plural(features.length - first, "more feature")}`);
+    this.#reset.hidden = this.#zoom === null;
+    setText(this.#reset, live ? "Back to the live view" : "Show everything");
 
     const view = this.#zoom ?? visible(span, live);
     const [score, ...plots] = this.#plots;
-    score.show(series.scores(), view, marks.map((m) => ({ x: m.x, y: m.anomaly.score, id: m.anomaly.id, main: true })), null);
+    score.show(series.scores(), view, marks.map((m) => ({ x: m.x, y: m.anomaly.score, id: m.anomaly.id, main: true })), null, burst);
     plots.forEach((plot, i) => {
       const name = shown[i];
       const usual = status?.features.find((f) => f.name === name) ?? null;
-      plot.show(series.feature(name), view, marks.map((m) => ({ x: m.x, y: m.anomaly.features[name], id: m.anomaly.id, main: m.main === name })), usual);
+      plot.show(series.feature(name), view, marks.map((m) => ({ x: m.x, y: m.anomaly.features[name], id: m.anomaly.id, main: m.main === name })), usual, burst);
     });
     if (this.#row >= 0) this.#pointAt(Math.min(this.#row, series.rows.length - 1));
   }
@@ -95,7 +112,7 @@ export class Charts {
     this.#plots = ["", ...names].map(
       (title, i) => new Plot({ title, axis: i === 0 || i === names.length, sync, events: this.#events }),
     );
-    $("charts").append(...this.#plots.map((p) => p.element));
+    this.#box.append(...this.#plots.map((p) => p.element));
     this.#fit();
   }
 
@@ -118,8 +135,7 @@ export class Charts {
 
   #zoomTo(span) {
     this.#zoom = span && span[1] - span[0] > 2 ? span : null;
-    const { series, marks, status, live } = this.#latest ?? {};
-    if (series) this.show(series, marks, status, live);
+    if (this.#latest) this.show(this.#latest);
   }
 
   #pointAt(row) {

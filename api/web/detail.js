@@ -1,9 +1,12 @@
 // The details of one anomaly: the sentence, what stood out, how the detectors voted, and everything behind it.
 
+import { closeBeside, closeButton, copyLink } from "./dialog.js";
 import { $, h, name } from "./dom.js";
-import { count, deviation, exact, moment, number, percent, score, sentence, severity } from "./format.js";
+import { count, exact, moment, number, percent, score, sentence, severity } from "./format.js";
+import { Judge } from "./judge.js";
 import { anomalyHash } from "./router.js";
 import { get, part, remove } from "./server.js";
+import { bar, contributions, facts, head, record, width } from "./tables.js";
 
 export class Detail {
   id = "";
@@ -35,8 +38,7 @@ export class Detail {
       dialog.replaceChildren();
       this.#closed();
     });
-    // A click on the backdrop is one on the dialog itself.
-    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    closeBeside(dialog);
     $("confirm-no").addEventListener("click", () => $("confirm").close());
     $("confirm-yes").addEventListener("click", () => this.#delete());
   }
@@ -73,12 +75,8 @@ export class Detail {
     $("detail-title").focus();
   }
 
-  #closeButton() {
-    return h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => $("detail").close() }, "×");
-  }
-
   #message(text) {
-    return h("div", { class: "detail-body" }, this.#closeButton(), h("h2", { id: "detail-title", tabindex: "-1", text: "Anomaly" }), h("p", { text }));
+    return h("div", { class: "detail-body" }, closeButton($("detail")), h("h2", { id: "detail-title", tabindex: "-1", text: "Anomaly" }), h("p", { text }));
   }
 
   #content(a) {
@@ -87,7 +85,7 @@ export class Detail {
     return h(
       "div",
       { class: "detail-body", dataset: { level } },
-      this.#closeButton(),
+      closeButton($("detail")),
       h(
         "p",
         { class: "detail-where" },
@@ -99,6 +97,7 @@ export class Detail {
       h("h2", { id: "detail-title", tabindex: "-1", dir: "auto", text: why.sentence }),
       gauge(a.score),
       h("section", {}, h("h3", { text: "What stood out" }), contributions(why.contributions)),
+      new Judge({ kind: "anomaly", id: a.id, writes: this.#access.writes }).element,
       h(
         "section",
         {},
@@ -106,23 +105,13 @@ export class Detail {
         h("p", { class: "muted", text: `${a.votes} of ${a.voters} called it unusual; ${a.needed} make an anomaly.` }),
         votes(a.detectors),
       ),
-      h("section", {}, h("h3", { text: "Behind it" }), facts(a)),
-      h("details", {}, h("summary", { text: "The record as JSON" }), h("pre", { tabindex: "0", text: JSON.stringify(a, (key, v) => (key === "at" ? undefined : v), 2) })),
+      h("section", {}, h("h3", { text: "Behind it" }), facts(factsOf(a))),
+      record(a),
       this.#actions(a),
     );
   }
 
   #actions(a) {
-    const copy = h("button", { type: "button", class: "quiet", text: "Copy link" });
-    copy.addEventListener("click", async () => {
-      const link = new URL(anomalyHash(a.id), document.baseURI).href;
-      try {
-        await navigator.clipboard.writeText(link);
-        copy.textContent = "Link copied";
-      } catch {
-        prompt("The link to this anomaly", link); // Clipboards need a secure page.
-      }
-    });
     return h(
       "div",
       { class: "dialog-foot" },
@@ -130,7 +119,7 @@ export class Detail {
         ? h("button", { type: "button", class: "danger quiet", text: "Delete", onclick: () => this.#confirm(a) })
         : null,
       h("span", { class: "grow" }),
-      copy,
+      copyLink(anomalyHash(a.id), "anomaly"),
       h("button", { type: "button", class: "primary", text: "Show in the charts", onclick: () => this.#watch(a) }),
     );
   }
@@ -152,14 +141,6 @@ export class Detail {
   }
 }
 
-const width = (v) => `${Math.max(0, Math.min(1, v)) * 100}%`;
-
-/** A cell with a bar from 0 to 1 and its value; limit draws the line at 0.6. */
-function bar(value, text, limit = false) {
-  const track = h("span", { class: "track" }, h("span", { class: "bar", style: { width: width(value) } }), limit && h("span", { class: "bar-limit" }));
-  return h("td", { class: "bar-cell" }, h("div", { class: "bar-row" }, track, h("span", { class: "bar-text", text })));
-}
-
 /** The score on its scale, with the line that makes an anomaly. */
 function gauge(value) {
   return h(
@@ -168,32 +149,6 @@ function gauge(value) {
     h("div", { class: "gauge-bar" }, h("span", { class: "gauge-line" }), h("span", { class: "gauge-dot", style: { left: width(value) } })),
     h("div", { class: "gauge-labels muted" }, h("span", { text: "0 normal" }), h("span", { class: "gauge-limit", text: "0.6" }), h("span", { text: "1" })),
     h("p", { class: "gauge-value" }, h("b", { text: score(value) }), h("span", { class: "muted", text: " score" })),
-  );
-}
-
-const head = (...labels) => h("thead", {}, h("tr", {}, ...labels.map((text) => h("th", { scope: "col", text }))));
-
-function contributions(list) {
-  if (list.length === 0) return h("p", { class: "muted", text: "No single feature stood out." });
-  return h(
-    "table",
-    { class: "bars" },
-    head("Feature", "Share of the anomaly", "Value", "Usual", "Distance"),
-    h(
-      "tbody",
-      {},
-      ...list.map((c) =>
-        h(
-          "tr",
-          {},
-          h("th", { scope: "row" }, name(c.feature)),
-          bar(c.share, percent(c.share)),
-          h("td", { class: "num", dataset: { label: "Value" } }, h("b", { text: number(c.value) })),
-          h("td", { class: "num", dataset: { label: "Usual" }, text: number(c.expected) }),
-          h("td", { class: "num", dataset: { label: "Distance" }, text: deviation(c.deviation) }),
-        ),
-      ),
-    ),
   );
 }
 
@@ -219,7 +174,7 @@ function votes(list) {
   );
 }
 
-function facts(a) {
+function factsOf(a) {
   const why = a.explanation;
   const rows = [
     ["Event time", exact(a.timestamp)],
@@ -235,5 +190,5 @@ function facts(a) {
   if (a.kind === "rule") rows.unshift(["Kind", "A hard limit of the stream's rules was crossed"]);
   if (a.replay) rows.push(["Replayed", "yes: nobody was notified"]);
   if (a.suppressed_by) rows.push(["Silenced by", a.suppressed_by]);
-  return h("dl", { class: "facts" }, ...rows.map(([label, text]) => h("div", {}, h("dt", { text: label }), h("dd", {}, name(text)))));
+  return rows;
 }

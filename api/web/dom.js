@@ -30,6 +30,15 @@ export function setText(el, text) {
   if (el.textContent !== text) el.textContent = text;
 }
 
+/** Offers these values in a select, after its first option; what is chosen stays where it is still there. */
+export function offer(select, values) {
+  const [first, ...others] = select.options;
+  if (others.map((o) => o.value).join("\0") === values.join("\0")) return;
+  const chosen = select.value;
+  select.replaceChildren(first, ...values.map((v) => h("option", { value: v, text: v })));
+  select.value = values.includes(chosen) ? chosen : "";
+}
+
 /** Runs a function at most once per animation frame, and also while the page is hidden, but then once a second. */
 export function batched(run) {
   let waiting = false;

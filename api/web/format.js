@@ -43,6 +43,16 @@ export function duration(seconds) {
   return `about ${Math.round(seconds / 86400)} days`;
 }
 
+/** A span of time from seconds: "40 s", "12 min", "3 h 5 min", "2 days". */
+export function span(seconds) {
+  if (!Number.isFinite(seconds)) return "–";
+  if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `${minutes} min`;
+  if (minutes < 36 * 60) return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return plural(Math.round(minutes / 1440), "day");
+}
+
 export function ago(date, now = Date.now()) {
   const s = (now - date) / 1000;
   if (s < 5) return "just now";

@@ -1,8 +1,9 @@
 // The list of anomalies: filter, rows, keyboard, and a voice for screen readers that does not talk without end.
 
-import { $, batched, debounced, h, name, setText } from "./dom.js";
+import { $, batched, debounced, h, name, offer, setText } from "./dom.js";
 import { emptyFilter } from "./feed.js";
 import { exact, moment, number, plural, score, sentence, severity } from "./format.js";
+import { rove, settle } from "./roving.js";
 
 const step = 100; // Rows added by each "show older".
 const quiet = 10000; // Milliseconds between two announcements.
@@ -16,13 +17,12 @@ export class List {
   #unspoken = [];
   #spoken = 0;
   #timer = 0;
-  #streams = "";
 
   /** @param {(id: string) => void} open shows an anomaly's details */
   constructor(feed, open) {
     this.#feed = feed;
     this.#open = open;
-    $("list").addEventListener("keydown", (event) => this.#keys(event));
+    rove($("list"));
     $("list-more").addEventListener("click", () => this.#more());
     const form = $("filters");
     const apply = debounced(() => this.#apply(), 200);
@@ -37,13 +37,7 @@ export class List {
 
   /** Names the streams in the filter. */
   setStreams(names) {
-    const key = names.join("\0");
-    if (key === this.#streams) return;
-    this.#streams = key;
-    const select = $("filters").elements.stream;
-    const chosen = select.value;
-    select.replaceChildren(h("option", { value: "", text: "All streams" }), ...names.map((n) => h("option", { value: n, text: n })));
-    select.value = names.includes(chosen) ? chosen : "";
+    offer($("filters").elements.stream, names);
   }
 
   /** Shows the feed; arrived are the anomalies that have just come in. */
@@ -104,7 +98,7 @@ export class List {
       else list.insertBefore(row, before);
     }
     this.#fresh.clear();
-    if (list.children.length > 0 && !list.querySelector("button[tabindex='0']")) list.querySelector("button").tabIndex = 0;
+    settle(list);
 
     list.hidden = items.length === 0;
     $("list-more").hidden = !more && shown.length === items.length;
@@ -137,18 +131,6 @@ export class List {
         h("span", { class: "row-score" }, "Score ", h("b", { text: score(a.score) }), ` · ${a.votes} of ${a.voters} detectors`),
       ),
     );
-  }
-
-  // One stop for the tab key; arrows walk through the rows.
-  #keys(event) {
-    const buttons = [...$("list").querySelectorAll("button")];
-    const at = buttons.indexOf(document.activeElement);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: buttons.length - 1, PageDown: at + 8, PageUp: at - 8 }[event.key];
-    if (to === undefined || at < 0) return;
-    event.preventDefault();
-    const next = buttons[Math.max(0, Math.min(buttons.length - 1, to))];
-    for (const b of buttons) b.tabIndex = b === next ? 0 : -1;
-    next.focus();
   }
 
   #announce(arrived) {

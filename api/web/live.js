@@ -7,6 +7,7 @@ const firstDelay = 400; // Milliseconds before the first new attempt; doubled up
 const longestDelay = 8000;
 
 export class Live {
+  #path;
   #query;
   #required = {};
   #onFrame;
@@ -20,11 +21,13 @@ export class Live {
   #stopped = true;
 
   /**
-   * @param {object} query filters of /ws/alerts
+   * @param {string} path ws/alerts or ws/incidents
+   * @param {object} query its filters
    * @param {(frame: object) => void} onFrame takes every frame
    * @param {(state: "connecting"|"live"|"reconnecting"|"denied") => void} onState
    */
-  constructor(query, onFrame, onState = () => {}) {
+  constructor(path, query, onFrame, onState = () => {}) {
+    this.#path = path;
     this.#query = query;
     this.#onFrame = onFrame;
     this.#onState = onState;
@@ -62,7 +65,7 @@ export class Live {
   };
 
   #open() {
-    const url = address("ws/alerts", { ...this.#query, since: this.#cursor });
+    const url = address(this.#path, { ...this.#query, since: this.#cursor });
     for (const [name, value] of Object.entries(this.#required)) url.searchParams.set(name, value);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const protocols = ["anomalystream"];

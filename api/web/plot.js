@@ -30,6 +30,7 @@ export class Plot {
   #score;
   #marks = [];
   #usual = null;
+  #burst = null;
   #colours;
   #data;
   #events;
@@ -123,11 +124,12 @@ export class Plot {
   }
 
   /** Shows data over the span [from, to] in seconds. Marks are {x, y, id, main}, main where
-   * this chart's value is what stood out; usual is {min, max} of the training rows. */
-  show(data, [from, to], marks, usual) {
+   * this chart's value is what stood out; usual is {min, max} of the training rows; burst is the span of an incident. */
+  show(data, [from, to], marks, usual, burst) {
     this.#data = data;
     this.#marks = marks;
     this.#usual = usual;
+    this.#burst = burst;
     this.#chart.batch(() => {
       this.#chart.setData(data, false);
       this.#chart.setScale("x", { min: from, max: to });
@@ -162,6 +164,12 @@ export class Plot {
       ctx.fillStyle = this.#colours.usual;
       ctx.fillRect(bbox.left, top, bbox.width, bottom - top);
     }
+    if (this.#burst) {
+      const x = (t) => Math.min(bbox.left + bbox.width, Math.max(bbox.left, u.valToPos(t, "x", true)));
+      const [start, end] = this.#burst.map(x);
+      ctx.fillStyle = this.#colours.alarmSoft;
+      ctx.fillRect(start, bbox.top, Math.max(end - start, 2 * devicePixelRatio), bbox.height);
+    }
     ctx.restore();
   }
 
@@ -187,9 +195,9 @@ export class Plot {
       if (m.x < u.scales.x.min || m.x > u.scales.x.max || !Number.isFinite(m.y)) continue;
       const x = u.valToPos(m.x, "x", true);
       const y = u.valToPos(m.y, "y", true);
-      // A line where it stood out; one for all that fall on the same pixels, or a burst would be a wall.
+      // A line where it stood out, unless the span is shaded anyway; one for all that fall on the same pixels, or many would be a wall.
       const column = Math.round(x / (2 * size));
-      if (m.main && !columns.has(column)) {
+      if (m.main && !this.#burst && !columns.has(column)) {
         columns.add(column);
         ctx.fillStyle = this.#colours.alarmSoft;
         ctx.fillRect(x - size, bbox.top, 2 * size, bbox.height);

@@ -94,6 +94,11 @@ export class Series {
     return this.#names;
   }
 
+  /** Puts these features before the others, for example those that an incident is about. */
+  prefer(names) {
+    this.#names = [...new Set([...names.filter((n) => this.#names.includes(n)), ...this.#names])];
+  }
+
   #know(names) {
     this.#names = [...new Set([...this.#names, ...names])];
   }

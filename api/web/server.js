@@ -42,12 +42,13 @@ export function address(path, query = {}) {
   return url;
 }
 
-async function request(method, path, query, { signal } = {}) {
+async function request(method, path, query, { signal, body: sent } = {}) {
   const headers = { Accept: "application/json" };
+  if (sent) headers["Content-Type"] = "application/json";
   if (current) headers.Authorization = `Bearer ${current}`;
   let answer;
   try {
-    answer = await fetch(address(path, query), { method, headers, signal, cache: "no-store" });
+    answer = await fetch(address(path, query), { method, headers, signal, body: sent && JSON.stringify(sent), cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ServerError(0, "the server cannot be reached");
@@ -65,5 +66,6 @@ async function request(method, path, query, { signal } = {}) {
 }
 
 export const get = (path, query, options) => request("GET", path, query, options);
+export const post = (path, body) => request("POST", path, {}, { body });
 export const remove = (path) => request("DELETE", path);
 export const part = (text) => encodeURIComponent(text);

@@ -34,7 +34,7 @@ export class Watch {
    * @param {(stream: string, entity: string|null) => void} chosen is told what the picker chose
    */
   constructor(open, chosen) {
-    this.#charts = new Charts({ open });
+    this.#charts = new Charts({ box: $("charts"), more: $("more-features"), reset: $("zoom-reset"), open });
     this.#picker = new Picker((entity) => chosen(this.stream, entity));
     $("range").addEventListener("change", (event) => {
       this.#range = event.target.value;
@@ -51,14 +51,14 @@ export class Watch {
     this.#start();
   }
 
-  /** Shows an anomaly's entity over a span of time that reaches back to it from the stream's newest event. */
-  showAnomaly(a, newest) {
-    const minutes = (Date.parse(newest) - Date.parse(a.timestamp)) / 60000;
+  /** Shows an entity over a span of time that reaches back to a moment from the stream's newest event. */
+  showSince(stream, entity, moment, newest) {
+    const minutes = (Date.parse(newest) - Date.parse(moment)) / 60000;
     const range = minutes < 14 ? "live" : (["60", "360"].find((span) => minutes < Number(span) - 1) ?? "1440");
     const same = range === this.#range;
     this.#range = range;
     for (const input of $("range").querySelectorAll("input")) input.checked = input.value === range;
-    if (a.stream !== this.stream || a.entity !== this.entity) this.show(a.stream, a.entity);
+    if (stream !== this.stream || entity !== this.entity) this.show(stream, entity);
     else if (!same) this.#start();
   }
 
@@ -108,7 +108,7 @@ export class Watch {
       // Anomalies come over the page's own connection: this one wants none.
       const query = { stream: this.stream, include: "rollups,detectors", min_score: 1, min_severity: 30 };
       // A query without an entity would mean all of them, so an empty one has to be sent.
-      this.#live = new Live(query, (frame) => this.#frame(frame));
+      this.#live = new Live("ws/alerts", query, (frame) => this.#frame(frame));
       this.#live.require("entity", this.entity);
       this.#live.start();
     }
@@ -179,7 +179,7 @@ export class Watch {
       setText(empty, this.#problem ? `${sentence(this.#problem)} This is tried again by itself.` : "No events in this time span yet. The charts start with the first ones.");
       return;
     }
-    this.#charts.show(this.#series, [...this.#marks.values()], this.#status, this.#range === "live");
+    this.#charts.show({ series: this.#series, marks: [...this.#marks.values()], status: this.#status, live: this.#range === "live", burst: null });
   });
 
   #head() {

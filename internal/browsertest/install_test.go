@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-//go:embed testdata/page.mjs testdata/package.json testdata/package-lock.json
+//go:embed testdata
 var script embed.FS
 
 var installed struct {
@@ -31,10 +31,15 @@ func install(t *testing.T) string {
 			installed.error = err.Error()
 			return
 		}
-		for _, name := range []string{"page.mjs", "package.json", "package-lock.json"} {
-			b, err := script.ReadFile("testdata/" + name)
+		files, err := script.ReadDir("testdata")
+		if err != nil {
+			installed.error = err.Error()
+			return
+		}
+		for _, f := range files {
+			b, err := script.ReadFile("testdata/" + f.Name())
 			if err == nil {
-				err = os.WriteFile(filepath.Join(dir, name), b, 0o644)
+				err = os.WriteFile(filepath.Join(dir, f.Name()), b, 0o644)
 			}
 			if err != nil {
 				installed.error = err.Error()

@@ -108,6 +108,12 @@ func start(t *testing.T, tokens []api.Token) (url string, do func(ask string) er
 			w.broken.Store(true)
 		case "mend":
 			w.broken.Store(false)
+		case "fault":
+			w.begin(presentFault, time.Now().UTC())
+		case "storm":
+			w.storm()
+		case "heal":
+			w.end(presentFault, time.Now().UTC())
 		default:
 			err = fmt.Errorf("unknown request")
 		}
@@ -138,6 +144,22 @@ func TestAccess(t *testing.T) {
 		{Name: "admin", SHA256: api.HashToken(admin), Role: api.RoleAdmin},
 	})
 	drive(t, "access", url, []string{"READER=" + reader, "ADMIN=" + admin}, do)
+}
+
+// TestIncidents goes through an incident from its opening to its recovery.
+func TestIncidents(t *testing.T) {
+	url, do := start(t, nil)
+	drive(t, "incidents", url, nil, do)
+}
+
+// TestRoles checks who may say something about incidents.
+func TestRoles(t *testing.T) {
+	reader, writer := api.NewToken(), api.NewToken()
+	url, do := start(t, []api.Token{
+		{Name: "reader", SHA256: api.HashToken(reader), Role: api.RoleRead},
+		{Name: "writer", SHA256: api.HashToken(writer), Role: api.RoleIngest},
+	})
+	drive(t, "roles", url, []string{"READER=" + reader, "WRITER=" + writer}, do)
 }
 
 // TestTrouble checks the page under a broken store and under a flood of anomalies.

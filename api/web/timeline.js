@@ -1,0 +1,90 @@
+// The timeline: a band for each stream, on it a bar for each incident from its start to its end.
+
+import { $, h, name } from "./dom.js";
+import { moment, severity } from "./format.js";
+import { lasted, lasts, statusWords } from "./incidentwords.js";
+import { rove, settle } from "./roving.js";
+
+const narrowest = 60; // Seconds the axis spans at least.
+const least = 0.006; // Part of the axis that a bar takes at least.
+const mostTicks = 8;
+const lastTick = 0.94; // Where the text of a tick would not fit any more.
+const second = 1000;
+const steps = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 7 * 86400, 30 * 86400, 365 * 86400].map((s) => s * second);
+
+export class Timeline {
+  #open;
+
+  /** @param {(id: string) => void} open shows an incident */
+  constructor(open) {
+    this.#open = open;
+    rove($("timeline"));
+  }
+
+  /**
+   * Draws incidents between two times in milliseconds; an open one reaches to the right edge.
+   * @param {object[]} items incidents, newest first
+   */
+  show(items, from, to) {
+    const box = $("timeline");
+    const focused = box.contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
+    const axis = { from: Math.min(from, to - narrowest * second), to };
+    const byStream = Map.groupBy(items, (i) => i.stream);
+    const bands = [...byStream.keys()].sort().map((stream) => this.#band(stream, byStream.get(stream), axis));
+    box.replaceChildren(scale(axis), ...bands);
+    settle(box);
+    if (focused) [...box.querySelectorAll("button")].find((b) => b.dataset.id === focused)?.focus();
+  }
+
+  #band(stream, items, axis) {
+    const lanes = []; // Where each lane ends, as a part of the axis.
+    const bars = items
+      .toReversed() // Oldest first, so that a bar goes into the first lane that is free.
+      .map((i) => {
+        const left = place(i.at, axis);
+        const right = Math.max(lasts(i) ? 1 : place(Date.parse(i.end), axis), Math.min(1, left + least));
+        let lane = lanes.findIndex((end) => end <= left);
+        if (lane < 0) lane = lanes.length;
+        lanes[lane] = right + least / 2;
+        return this.#bar(i, left, right, lane);
+      });
+    return h(
+      "div",
+      { class: "lane", role: "group", "aria-label": `Incidents of ${stream}` },
+      h("p", { class: "lane-name" }, name(stream)),
+      h("div", { class: "lane-bars", style: { "--lanes": String(lanes.length) } }, ...bars),
+    );
+  }
+
+  #bar(i, left, right, lane) {
+    const text = `${statusWords[i.status]}, ${moment(i.at)}, ${lasted(i)}: ${i.sentence}`;
+    const start = Math.min(left, 1 - least);
+    return h("button", {
+      type: "button",
+      tabindex: "-1",
+      class: "burst",
+      title: text,
+      "aria-label": text,
+      dataset: { id: i.id, status: i.status, level: severity(i.peak_severity).level },
+      style: { left: `${start * 100}%`, width: `${(Math.max(right, start + least) - start) * 100}%`, "--lane": String(lane) },
+      onclick: () => this.#open(i.id),
+    });
+  }
+}
+
+/** A time's place on the axis, 0 to 1. */
+const place = (t, { from, to }) => Math.max(0, Math.min(1, (t - from) / (to - from)));
+
+/** Times below the axis, at round ones. */
+function scale(axis) {
+  const span = axis.to - axis.from;
+  const step = steps.find((s) => span / s <= mostTicks) ?? steps.at(-1);
+  const format = new Intl.DateTimeFormat("en-GB", step >= 86400 * second ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", second: step < 60 * second ? "2-digit" : undefined });
+  // Round by the clock on the wall, which is what the labels show.
+  const shift = new Date(axis.from).getTimezoneOffset() * 60 * second;
+  const ticks = [];
+  for (let t = Math.ceil((axis.from - shift) / step) * step + shift; place(t, axis) < lastTick; t += step) {
+    ticks.push(h("span", { class: "tick", style: { left: `${place(t, axis) * 100}%` } }, h("span", { text: format.format(t) })));
+  }
+  return h("div", { class: "scale", "aria-hidden": "true" }, h("div", { class: "scale-ticks" }, ...ticks));
+}

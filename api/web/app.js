@@ -114,6 +114,7 @@ function follow() {
 
 /** Shows one of the two views. */
 function turn(among) {
+  if ($("live-view").hidden !== among) scrollTo({ top: 0, behavior: "instant" }); // Where the other one was read is no place in this one.
   $("live-view").hidden = among;
   $("incidents-view").hidden = !among;
   $("to-live").setAttribute("aria-current", among ? "false" : "page");

@@ -36,7 +36,7 @@ export class IncidentList {
 
   /** Gives the focus to an incident's row where nothing else has it. */
   regain(id) {
-    if (document.activeElement === document.body) this.#rows.get(id)?.button.focus();
+    if (document.activeElement === document.body) this.#rows.get(id)?.button.focus({ preventScroll: true });
   }
 
   async #more() {

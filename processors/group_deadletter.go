@@ -17,6 +17,9 @@ const headerSourceKey = "anomalystream-source-key"
 const (
 	stageDecode = "decode" // The record is no event of the stream.
 	stageDetect = "detect" // It is one, and was not applied to its detector.
+
+	stageJournal   = "journal"   // A record of ours that the journal cannot take.
+	stageIncidents = "incidents" // A record of the journal that was not applied.
 )
 
 // refusal writes dead letters, of one stream or of all.

@@ -2,7 +2,7 @@ package processors
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics are the measurements of all detector and repartition groups of a process, by stream and never by entity.
+// Metrics are the measurements of all groups of a process, by stream and never by entity.
 type Metrics struct {
 	events        *prometheus.CounterVec
 	scored        *prometheus.CounterVec
@@ -11,6 +11,14 @@ type Metrics struct {
 	repartitioned *prometheus.CounterVec
 	latency       *prometheus.HistogramVec
 	fit           *prometheus.HistogramVec
+	incidents     incidentMetrics
+}
+
+// incidentMetrics count incidents by stream and kind.
+type incidentMetrics struct {
+	opened *prometheus.CounterVec
+	ended  *prometheus.CounterVec
+	open   *prometheus.GaugeVec
 }
 
 // NewMetrics makes the metrics and registers them; a nil registry leaves them unregistered.
@@ -33,7 +41,15 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}, []string{"stream"}),
 	}
+	m.incidents = incidentMetrics{
+		opened: counter("incidents_opened_total", "Incidents that opened.", "stream", "kind"),
+		ended:  counter("incidents_ended_total", "Incidents that recovered or were resolved.", "stream", "kind"),
+		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "anomalystream", Name: "incidents_open", Help: "Incidents that last, at the latest checkpoint.",
+		}, []string{"stream", "kind"}),
+	}
 	if registry != nil {
+		registry.MustRegister(m.incidents.opened, m.incidents.ended, m.incidents.open)
 		registry.MustRegister(m.events, m.scored, m.anomalies, m.rejects, m.repartitioned, m.latency, m.fit)
 	}
 	return m

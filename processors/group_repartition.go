@@ -51,6 +51,7 @@ func (g *RepartitionGroup) Ready() error { return g.group.Ready() }
 
 // repartition is the application of the group: it has no state.
 type repartition struct {
+	stateless
 	decoder *streams.Decoder
 	target  string
 	refusal refusal
@@ -89,11 +90,3 @@ func (r *repartition) Key(m *checkpoint.Message, out *checkpoint.Outputs) (strin
 func (r *repartition) Refuse(m *checkpoint.Message, code, reason string, out *checkpoint.Outputs) {
 	r.refusal.write(m, stageDecode, &streams.Reject{Code: code, Reason: reason}, out)
 }
-
-// The group has no state, so what follows is never called.
-
-func (*repartition) New(string) struct{}                                      { return struct{}{} }
-func (*repartition) Apply(struct{}, *checkpoint.Message, *checkpoint.Outputs) {}
-func (*repartition) Append(b []byte, _ struct{}) []byte                       { return b }
-func (*repartition) Restore(string, []byte) (struct{}, error)                 { return struct{}{}, nil }
-func (*repartition) Report(string, struct{}, int, *checkpoint.Outputs)        {}

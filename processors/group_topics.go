@@ -37,8 +37,12 @@ func (l Layout) WithDefaults() Layout {
 // of two snapshots stand behind the newer, see the checkpoint package.
 const compactionLag = 2 * time.Minute
 
-// output is the largest record that processors write: a dead letter holds the refused value in base64, and headers.
-func output(maxRecord int) int { return 2*maxRecord + 64<<10 }
+// journalRetention is how long the journal is kept: long enough for any incident group to come back.
+const journalRetention = 48 * time.Hour
+
+// output is the largest record that processors write: a dead letter holds the refused value in base64, and headers. Snapshots
+// come in chunks of half a mebibyte, however small the events are.
+func output(maxRecord int) int { return max(2*maxRecord+64<<10, 1<<20) }
 
 // Sources returns the specifications of the source topics and the topics that all streams share.
 func (l Layout) Sources() []checkpoint.TopicSpec {
@@ -61,6 +65,7 @@ func (l Layout) Sources() []checkpoint.TopicSpec {
 		checkpoint.CompactedSpec(l.Topics.Feedback(), 0, l.Replication, compactionLag),
 		checkpoint.LogSpec(l.Topics.Notifications(), 0, l.Replication, l.Retention),
 		brokerTime(checkpoint.LogSpec(l.Topics.NotifyJournal(), 0, l.Replication, l.Retention)),
+		checkpoint.LogSpec(l.Topics.Journal(), 0, l.Replication, min(l.Retention, journalRetention)),
 	}
 	for _, s := range shared {
 		s.Create = l.Partitions
@@ -116,6 +121,15 @@ func (l Layout) each(ctx context.Context, topics checkpoint.Topics, f func([]che
 		return err
 	}
 	var internal []checkpoint.TopicSpec
+	for _, table := range []struct{ name, input string }{
+		{l.Topics.IncidentTable(), l.Topics.Journal()}, {l.Topics.NotifyTable(), l.Topics.NotifyJournal()},
+	} {
+		partitions, err := topics.Partitions(ctx, table.input)
+		if err != nil {
+			return err
+		}
+		internal = append(internal, l.large(checkpoint.CompactedSpec(table.name, partitions, l.Replication, compactionLag)))
+	}
 	for _, d := range l.Definitions {
 		partitions, err := topics.Partitions(ctx, l.Topics.Source(d))
 		if err != nil {
@@ -129,10 +143,5 @@ func (l Layout) each(ctx context.Context, topics checkpoint.Topics, f func([]che
 		}
 		internal = append(internal, l.Internal(d, partitions, repartitioned)...)
 	}
-	partitions, err := topics.Partitions(ctx, l.Topics.NotifyJournal())
-	if err != nil {
-		return err
-	}
-	internal = append(internal, l.large(checkpoint.CompactedSpec(l.Topics.NotifyTable(), partitions, l.Replication, compactionLag)))
 	return f(internal)
 }

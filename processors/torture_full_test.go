@@ -18,6 +18,7 @@ func fullSize() []scenario {
 		{name: "refused records", key: "device", seed: 5, refusals: 60, batch: 100, malformed: 0.05},
 		{name: "brokers", key: "device", seed: 6, stops: 1, brokerKills: 3, batch: 100, malformed: 0.05},
 		{name: "malformed records", key: "device", seed: 7, kills: 3, batch: 400, malformed: 0.6, records: 170_000},
+		{name: "incidents", key: "record", seed: 9, kills: 50, pauses: 3, leaves: 3, refusals: 20, brokerKills: 1, batch: 100, incidents: true},
 		{name: "everything", key: "device", seed: 8, kills: 20, pauses: 3, leaves: 3, refusals: 20, stops: 1, brokerKills: 2, batch: 100, malformed: 0.2},
 	}
 }

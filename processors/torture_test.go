@@ -38,6 +38,8 @@ type scenario struct {
 	batch     int     // Records in each batch of the load, one every 20 ms.
 	malformed float64 // Share of malformed records.
 	records   int     // Records to produce at least.
+
+	incidents bool // The processes make incidents too.
 }
 
 func TestMain(m *testing.M) {
@@ -65,6 +67,15 @@ func sensorsGroups(ctx context.Context) error {
 		return err
 	}
 	work, ctx := errgroup.WithContext(ctx)
+	if os.Getenv("SENSORS_INCIDENTS") != "" {
+		all, err := incidentGroups(c)
+		if err != nil {
+			return err
+		}
+		for _, g := range all {
+			work.Go(func() error { return g.Run(ctx) })
+		}
+	}
 	work.Go(func() error { return detector.Run(ctx) })
 	if d.Repartitioned() {
 		repartition, err := processors.NewRepartitionGroup(c)
@@ -101,11 +112,21 @@ func newTorture(t *testing.T, client *kafkatest.Client, sc scenario) *torture {
 		traffic: &traffic{random: rand.New(rand.NewPCG(sc.seed, 1)), entities: 40, malformed: sc.malformed},
 	}
 	x.ring = kafkatest.NewRing(t, 2, x.random, func(i int) *kafkatest.Process {
-		return kafkatest.Spawn(t, "sensors", "SENSORS_BROKERS="+strings.Join(client.Brokers(), ","), "SENSORS_KEY="+d.Key, fmt.Sprintf("SENSORS_INSTANCE=node-%d", i))
+		environment := []string{"SENSORS_BROKERS=" + strings.Join(client.Brokers(), ","), "SENSORS_KEY=" + d.Key, fmt.Sprintf("SENSORS_INSTANCE=node-%d", i)}
+		if sc.incidents {
+			environment = append(environment, "SENSORS_INCIDENTS=1")
+		}
+		return kafkatest.Spawn(t, "sensors", environment...)
 	})
 	groups := map[string]string{names.DetectorGroup(d.Name): names.Source(d)}
 	if d.Repartitioned() {
 		groups = map[string]string{names.DetectorGroup(d.Name): names.Repartition(d.Name), names.RepartitionGroup(d.Name): names.Source(d)}
+	}
+	if sc.incidents {
+		groups[names.IncidentGroup()] = names.Journal()
+		for _, topic := range journalled() {
+			groups[names.JournalGroup(topic)] = topic
+		}
 	}
 	for group, topic := range groups { // What comes before the first start of a group counts as backfill.
 		kafkatest.Eventually(t, 2*kafkatest.Deadline, func() error {
@@ -145,6 +166,14 @@ func (x *torture) run() verdict {
 	}
 	settle(x.t, x.client, x.d, 4*time.Minute)
 	x.ring.End()
+	if x.incidents {
+		settleIncidents(x.t, x.client, x.d)
+		i := judgeIncidents(x.t, x.client, x.d)
+		x.t.Log(i)
+		if !i.ok() || i.opened < 20 || i.ended < 10 {
+			x.t.Error("incidents are not what a sequential computation gives")
+		}
+	}
 	v := judge(x.t, x.client, x.d)
 	x.t.Log(v)
 	if !v.ok() || v.want == 0 || v.scored == 0 {
@@ -153,12 +182,37 @@ func (x *torture) run() verdict {
 	return v
 }
 
+// settleIncidents runs the incident groups once more, until they have nothing left to read.
+func settleIncidents(t *testing.T, client *kafkatest.Client, d *streams.Definition) {
+	t.Helper()
+	c := sensorsConfig(t, d, client.Brokers(), "", 30*time.Second)
+	all, err := incidentGroups(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := work(t, all...)
+	for _, topic := range journalled() {
+		client.AwaitCommitted(names.JournalGroup(topic), topic, 4*time.Minute)
+	}
+	stop() // Nobody ticks any more: the journal has an end.
+	group, err := processors.NewIncidentGroup(incidentConfig(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop = work(t, group)
+	client.AwaitCommitted(names.IncidentGroup(), names.Journal(), 4*time.Minute)
+	stop()
+}
+
 // onOurBroker runs a scenario on the in-process broker.
 func onOurBroker(t *testing.T, sc scenario) verdict {
 	t.Helper()
 	broker := kafkatest.Start(t)
 	x := newTorture(t, broker.Client, sc)
 	topics := []string{names.Anomalies(), names.DeadLetters(), names.DetectorTable(x.d.Name), names.Repartition(x.d.Name)}
+	if sc.incidents {
+		topics = append(topics, names.Incidents(), names.Journal(), names.IncidentTable())
+	}
 	x.add(sc.refusals, "refusal", func() {
 		broker.FailProduce(topics[x.random.IntN(len(topics))], 1+x.random.IntN(3), kerr.NotLeaderForPartition)
 	})
@@ -171,4 +225,11 @@ func onOurBroker(t *testing.T, sc scenario) verdict {
 func TestTorture(t *testing.T) {
 	t.Parallel()
 	onOurBroker(t, scenario{key: "device", seed: 1, kills: 2, pauses: 1, leaves: 1, refusals: 2, batch: 100, malformed: 0.05})
+}
+
+// TestTortureOfIncidents does the same to the groups that make incidents, and compares every revision of every incident with a
+// sequential computation over the journal.
+func TestTortureOfIncidents(t *testing.T) {
+	t.Parallel()
+	onOurBroker(t, scenario{key: "record", seed: 9, kills: 3, pauses: 1, leaves: 1, refusals: 3, batch: 100, incidents: true})
 }

@@ -52,6 +52,11 @@ func MarshalNotification(n *Notification) ([]byte, error) { return marshal("noti
 func UnmarshalNotification(b []byte) (*Notification, error) {
 	return unmarshal[Notification]("notification", b)
 }
+// MarshalTick returns a tick of the journal.
+func MarshalTick(t *Tick) ([]byte, error) { return marshal("tick", t) }
+
+// UnmarshalTick reads a tick of the journal.
+func UnmarshalTick(b []byte) (*Tick, error) { return unmarshal[Tick]("tick", b) }
 
 // MarshalDeadLetter returns the record of the dead-letters topic. A null key or value stays null.
 func MarshalDeadLetter(d *DeadLetter) ([]byte, error) {

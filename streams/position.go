@@ -3,6 +3,7 @@ package streams
 import (
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // Position is where a record was first read: the identity of an event. It travels in headers through repartitioning.
@@ -28,4 +29,18 @@ const (
 	HeaderSourceOffset    = "anomalystream-source-offset"    // Position.Offset, decimal.
 	HeaderTruth           = "anomalystream-truth"            // Ground truth of a simulated record: the name of the fault, absent when normal.
 	HeaderReplay          = "anomalystream-replay"           // Set to "1" on replayed records: they never notify anyone.
+	HeaderRecord          = "anomalystream-record"           // Of a record of the journal: one of the Record constants.
 )
+
+// What a record of the journal holds.
+const (
+	RecordAnomaly  = "anomaly"
+	RecordRollup   = "rollup"
+	RecordFeedback = "feedback"
+	RecordTick     = "tick"
+)
+
+// Tick is a record of the journal: what time it is, by the clock of a machine.
+type Tick struct {
+	At time.Time `json:"at"` // UTC.
+}

@@ -130,7 +130,7 @@ func (b *burst) add(a *streams.Anomaly) {
 		i.Suppressed = ""
 	}
 	for _, c := range a.Why.Contributions {
-		b.Shares[c.Feature] += c.Share
+		b.Shares[c.Feature] += min(max(c.Share, 0), 1)
 	}
 }
 

@@ -38,14 +38,14 @@ const clockOff = 24 * time.Hour
 func (e *Engine) Step(s *State, signal Signal) []streams.Incident {
 	t := turn{Engine: e, State: s}
 	switch {
-	case signal.Anomaly != nil && t.ahead(signal.Anomaly.Timestamp), signal.Rollup != nil && t.ahead(signal.Rollup.Minute):
+	case t.absurd(signal):
 	case signal.Anomaly != nil:
 		t.anomaly(signal.Anomaly)
 	case signal.Rollup != nil:
 		t.rollup(signal.Rollup)
 	case signal.Feedback != nil:
 		t.feedback(signal.Feedback)
-	case !signal.Tick.IsZero():
+	default:
 		t.tick(signal.Tick)
 	}
 	return t.told
@@ -58,7 +58,20 @@ type turn struct {
 	told []streams.Incident
 }
 
-func (t *turn) ahead(at time.Time) bool { return !t.Ticked.IsZero() && at.Sub(t.Ticked) >= clockOff }
+// absurd reports whether a signal is of a time that nothing can be.
+func (t *turn) absurd(signal Signal) bool {
+	at := signal.Tick
+	switch {
+	case signal.Anomaly != nil:
+		at = signal.Anomaly.Timestamp
+	case signal.Rollup != nil:
+		at = signal.Rollup.Minute
+	case signal.Feedback != nil:
+		at = signal.Feedback.At
+	}
+	ahead := (signal.Anomaly != nil || signal.Rollup != nil) && !t.Ticked.IsZero() && at.Sub(t.Ticked) >= clockOff
+	return ahead || at.Before(streams.MinTime) || at.After(streams.MaxTime)
+}
 
 // TickEvery is how often a stream should be ticked: what passes is known that closely.
 const TickEvery = 10 * time.Second

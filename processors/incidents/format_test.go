@@ -194,6 +194,31 @@ func TestChaos(t *testing.T) {
 	}
 }
 
+// TestAbsurd changes nothing by times that cannot be, nor by a source whose clock is far ahead, and saves what is left.
+func TestAbsurd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.step(Signal{Tick: w.now})
+	before := w.state.Append(nil)
+	for _, at := range []time.Time{{}, w.now.Add(25 * time.Hour), time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600)), time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		a := w.anomaly("a", severe)
+		a.Timestamp = at
+		w.step(Signal{Anomaly: a})
+		w.step(Signal{Rollup: &streams.Rollup{Stream: "web", Entity: "a", Minute: at, Events: 1, Anomalies: 1 << 62}})
+	}
+	w.step(Signal{Tick: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)})
+	w.step(Signal{})
+	if got := w.state.Append(nil); !bytes.Equal(got, before) {
+		t.Errorf("got %s\nwant %s", got, before)
+	}
+	a := w.anomaly("a", severe)
+	a.Why.Contributions = []streams.Contribution{{Feature: "x", Share: 1e308}, {Feature: "x", Share: 1e308}, {Feature: "y", Share: -1e308}}
+	w.step(Signal{Anomaly: a})
+	w.step(Signal{Rollup: &streams.Rollup{Stream: "web", Entity: "a", Minute: w.now, Events: -1 << 63, Anomalies: -1 << 63}})
+	w.step(Signal{Rollup: &streams.Rollup{Stream: "web", Entity: "a", Minute: w.now.Add(time.Minute), Events: 1<<63 - 1, Anomalies: 1<<63 - 1, Closed: true}})
+	w.state.Append(nil)
+}
+
 func encode(t *testing.T, list []streams.Incident) []byte {
 	t.Helper()
 	b, err := json.Marshal(list)

@@ -11,7 +11,7 @@ import (
 // Bounds of a state.
 const (
 	maxKeys     = 20_000 // Keys remembered; beyond, the ones unheard for longest go, unless something of theirs lasts.
-	maxClosed   = 256    // Incidents that have ended and still take feedback: the latest.
+	maxClosed   = 128    // Incidents that have ended and still take feedback: the latest.
 	maxFeedback = 256    // Feedback whose repetitions are recognised: the latest.
 
 	// forgotten is how long a key of which nothing lasts is remembered.

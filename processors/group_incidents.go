@@ -1,0 +1,182 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"anomalystream/processors/checkpoint"
+	"anomalystream/processors/incidents"
+	"anomalystream/streams"
+)
+
+// IncidentConfig configures the groups that make incidents.
+type IncidentConfig struct {
+	Definitions []*streams.Definition
+	Topics      streams.Topics
+	Brokers     []string
+	Sarama      *sarama.Config // From checkpoint.Kafka.Sarama.
+	MaxRecord   int            // Largest value of a source record, in bytes; default 1 MiB.
+
+	Interval  time.Duration // Between checkpoints; default 2 s.
+	Pacing    time.Duration // Pause between the snapshots of a sweep; 0 for none.
+	TickEvery time.Duration // Default incidents.TickEvery.
+
+	Log     *slog.Logger        // Default discards.
+	Metrics *Metrics            // Default measures for nobody.
+	Groups  *checkpoint.Metrics // Default measures for nobody.
+}
+
+// WithDefaults returns the configuration with every unset field filled.
+func (c IncidentConfig) WithDefaults() IncidentConfig {
+	if c.MaxRecord == 0 {
+		c.MaxRecord = 1 << 20
+	}
+	if c.TickEvery == 0 {
+		c.TickEvery = incidents.TickEvery
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+	return c
+}
+
+// Validate reports what is wrong with the configuration.
+func (c IncidentConfig) Validate() error {
+	if c.Sarama == nil || len(c.Brokers) == 0 {
+		return errors.New("configuring the incident groups: how to reach Kafka is not set")
+	}
+	return nil
+}
+
+func (c IncidentConfig) client() *sarama.Config {
+	config := *c.Sarama
+	config.Producer.MaxMessageBytes = output(c.MaxRecord)
+	return &config
+}
+
+func (c IncidentConfig) refusal() refusal {
+	return refusal{topic: c.Topics.DeadLetters(), max: output(c.MaxRecord) - 32<<10, metrics: c.Metrics}
+}
+
+// IncidentGroup is this process's part in the group that turns the journal into incidents.
+type IncidentGroup struct {
+	group *checkpoint.Group[*incidents.State]
+}
+
+// NewIncidentGroup returns the incident group; Run starts it.
+func NewIncidentGroup(c IncidentConfig) (*IncidentGroup, error) {
+	c = c.WithDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	engines := map[string]*incidents.Engine{}
+	for _, d := range c.Definitions {
+		engine, err := incidents.New(d)
+		if err != nil {
+			return nil, fmt.Errorf("configuring the incidents of stream %s: %w", d.Name, err)
+		}
+		engines[d.Name] = engine
+	}
+	group, err := checkpoint.New(checkpoint.Config[*incidents.State]{
+		Group: c.Topics.IncidentGroup(), Input: c.Topics.Journal(), Stateful: true,
+		Outputs: []string{c.Topics.Incidents(), c.Topics.DeadLetters()},
+		NewApp: func(int32) checkpoint.App[*incidents.State] {
+			return &incidentApp{engines: engines, topic: c.Topics.Incidents(), max: output(c.MaxRecord) - 32<<10, refusal: c.refusal(), metrics: c.Metrics.incidents}
+		},
+		Source:  source,
+		Brokers: c.Brokers, Sarama: c.client(), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
+		Interval: c.Interval, Pacing: c.Pacing,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &IncidentGroup{group: group}, nil
+}
+
+// Run works until the context ends.
+func (g *IncidentGroup) Run(ctx context.Context) error { return g.group.Run(ctx) }
+
+// Ready returns nil while the group reads the journal, and otherwise why it does not.
+func (g *IncidentGroup) Ready() error { return g.group.Ready() }
+
+// incidentApp is the application of the group on one partition: the shell around incidents.Engine.Step.
+type incidentApp struct {
+	engines map[string]*incidents.Engine
+	topic   string
+	max     int // Largest record of an incident, in bytes.
+	refusal refusal
+	metrics incidentMetrics
+
+	signal incidents.Signal // Read by Key for Apply.
+	engine *incidents.Engine
+}
+
+// Key reads a record of the journal. Records of a stream that is not configured any more make no incidents.
+func (a *incidentApp) Key(m *checkpoint.Message, out *checkpoint.Outputs) (string, bool) {
+	kind, _ := m.Header(streams.HeaderRecord)
+	stream, signal, err := readSignal(string(kind), m)
+	if err != nil {
+		a.refusal.write(m, stageIncidents, &streams.Reject{Code: streams.CodeNotJSON, Reason: err.Error()}, out)
+		return "", false
+	}
+	a.signal, a.engine = signal, a.engines[stream]
+	return stream, a.engine != nil
+}
+
+// New returns the state of a stream never seen.
+func (a *incidentApp) New(string) *incidents.State { return incidents.NewState() }
+
+// Apply makes incidents of the signal.
+func (a *incidentApp) Apply(s *incidents.State, _ *checkpoint.Message, out *checkpoint.Outputs) {
+	for _, i := range a.engine.Step(s, a.signal) {
+		switch {
+		case i.Change == streams.ChangeOpened:
+			a.metrics.opened.WithLabelValues(i.Stream, i.Kind).Inc()
+		case i.Change == streams.ChangeRecovered, i.Change == streams.ChangeResolved:
+			a.metrics.ended.WithLabelValues(i.Stream, i.Kind).Inc()
+		}
+		out.Emit(a.topic, i.Key(), a.encode(&i))
+	}
+}
+
+// encode returns the record of an incident. One that is too large goes without its peak.
+func (a *incidentApp) encode(i *streams.Incident) []byte {
+	b, err := streams.MarshalIncident(i)
+	if err == nil && len(b) > a.max {
+		i.Peak = nil
+		b, err = streams.MarshalIncident(i)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("encoding incident %s: %v", i.ID, err))
+	}
+	return b
+}
+
+// Refuse writes the dead letter of a record that was not applied.
+func (a *incidentApp) Refuse(m *checkpoint.Message, code, reason string, out *checkpoint.Outputs) {
+	a.refusal.write(m, stageIncidents, &streams.Reject{Code: code, Reason: reason}, out)
+}
+
+// Append appends the snapshot of a stream's incidents.
+func (a *incidentApp) Append(b []byte, s *incidents.State) []byte { return s.Append(b) }
+
+// Restore makes the incidents of their snapshot.
+func (a *incidentApp) Restore(_ string, payload []byte) (*incidents.State, error) {
+	return incidents.Restore(payload)
+}
+
+// Report counts the incidents that last.
+func (a *incidentApp) Report(stream string, s *incidents.State, _ int, _ *checkpoint.Outputs) {
+	open := s.Open()
+	for _, kind := range []string{streams.KindModel, streams.KindRule, streams.KindStuck, streams.KindSilent, streams.KindGroup} {
+		a.metrics.open.WithLabelValues(stream, kind).Set(float64(open[kind]))
+	}
+}

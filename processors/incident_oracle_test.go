@@ -1,0 +1,163 @@
+package processors_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"anomalystream/internal/kafkatest"
+	"anomalystream/processors"
+	"anomalystream/processors/incidents"
+	"anomalystream/streams"
+)
+
+// journalled are the topics that are copied into the journal.
+func journalled() []string { return []string{names.Anomalies(), names.Rollups(), names.Feedback()} }
+
+// incidentConfig returns the configuration of the groups that make incidents, beside those of a stream.
+func incidentConfig(c processors.Config) processors.IncidentConfig {
+	return processors.IncidentConfig{
+		Definitions: []*streams.Definition{c.Definition}, Topics: c.Topics, Brokers: c.Brokers, Sarama: c.Sarama, MaxRecord: c.MaxRecord,
+		Interval: c.Interval, TickEvery: 200 * time.Millisecond, Log: c.Log,
+	}
+}
+
+// incidentGroups returns all that makes incidents: the journal groups, the group and the ticker.
+func incidentGroups(c processors.Config) ([]runner, error) {
+	config := incidentConfig(c)
+	journals, err := processors.NewJournalGroups(config)
+	if err != nil {
+		return nil, err
+	}
+	group, err := processors.NewIncidentGroup(config)
+	if err != nil {
+		return nil, err
+	}
+	all := []runner{group, ticking{processors.NewTicker(config, journals)}}
+	for _, j := range journals {
+		all = append(all, j)
+	}
+	return all, nil
+}
+
+// ticking is a ticker as a runner: it is always ready.
+type ticking struct{ *processors.Ticker }
+
+func (ticking) Ready() error { return nil }
+
+// incidentVerdict compares the incidents with a sequential computation over the journal, and the journal with what it is copied
+// from.
+type incidentVerdict struct {
+	verdict
+	uncopied      int // Records that the journal does not have.
+	opened, ended int
+	twice         int // Incidents that opened or ended twice.
+}
+
+func (v incidentVerdict) ok() bool {
+	return v.missing == 0 && v.extra == 0 && v.differing == 0 && v.uncopied == 0 && v.twice == 0
+}
+
+func (v incidentVerdict) String() string {
+	return fmt.Sprintf("%d revisions of %d incidents, %d of them ended, %d twice; missing %d, extra %d, differing %d, duplicates %d; %d records not in the journal",
+		v.want, v.opened, v.ended, v.twice, v.missing, v.extra, v.differing, v.duplicate, v.uncopied)
+}
+
+func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) incidentVerdict {
+	t.Helper()
+	var v incidentVerdict
+	engine, err := incidents.New(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := incidents.NewState()
+	type source struct {
+		topic     string
+		partition int32
+	}
+	applied := map[source]int64{}
+	copied := map[streams.Position]bool{}
+	want, got := map[string][]byte{}, map[string]map[string]int{}
+	opened, ended := map[string]int{}, map[string]int{}
+	for _, r := range c.ReadAll(names.Journal()) {
+		rec, _ := record(t, r)
+		kind, _ := r.Header(streams.HeaderRecord)
+		copied[rec.Source] = true
+		from := source{rec.Source.Topic, rec.Source.Partition}
+		if last, ok := applied[from]; ok && rec.Source.Offset <= last {
+			continue // Copied twice.
+		}
+		applied[from] = rec.Source.Offset
+		for _, i := range engine.Step(state, journalSignal(t, kind, rec)) {
+			b, err := streams.MarshalIncident(&i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want[revision(&i)] = b
+		}
+	}
+	for _, topic := range journalled() {
+		for _, r := range c.ReadAll(topic) {
+			if !copied[streams.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}] {
+				v.uncopied++
+			}
+		}
+	}
+	for _, r := range c.ReadAll(names.Incidents()) {
+		i, err := streams.UnmarshalIncident(r.Value)
+		if err != nil || string(r.Key) != i.ID {
+			t.Fatalf("record %q of the incidents: %v", r.Key, err)
+		}
+		id := revision(i)
+		if got[id] == nil {
+			got[id] = map[string]int{}
+			switch i.Change {
+			case streams.ChangeOpened:
+				opened[i.ID]++
+			case streams.ChangeRecovered, streams.ChangeResolved:
+				ended[i.ID]++
+			}
+		}
+		got[id][string(r.Value)]++
+	}
+	v.want, v.opened, v.ended = len(want), len(opened), len(ended)
+	for _, times := range []map[string]int{opened, ended} {
+		for _, n := range times {
+			if n > 1 {
+				v.twice++
+			}
+		}
+	}
+	compare(&v.verdict, want, got)
+	return v
+}
+
+func revision(i *streams.Incident) string {
+	return fmt.Sprintf("incident %s revision %d", i.ID, i.Revision)
+}
+
+func journalSignal(t testing.TB, kind string, r streams.Record) (s incidents.Signal) {
+	t.Helper()
+	var err error
+	switch kind {
+	case streams.RecordAnomaly:
+		if s.Anomaly, err = streams.UnmarshalAnomaly(r.Value); err == nil {
+			s.Anomaly.Replay = s.Anomaly.Replay || r.Replay
+		}
+	case streams.RecordRollup:
+		s.Rollup, err = streams.UnmarshalRollup(r.Value)
+	case streams.RecordFeedback:
+		s.Feedback, err = streams.UnmarshalFeedback(r.Value)
+	case streams.RecordTick:
+		var tick *streams.Tick
+		if tick, err = streams.UnmarshalTick(r.Value); err == nil {
+			s.Tick = tick.At
+		}
+	default:
+		err = fmt.Errorf("unknown kind %q", kind)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -52,6 +52,7 @@ func MarshalNotification(n *Notification) ([]byte, error) { return marshal("noti
 func UnmarshalNotification(b []byte) (*Notification, error) {
 	return unmarshal[Notification]("notification", b)
 }
+
 // MarshalTick returns a tick of the journal.
 func MarshalTick(t *Tick) ([]byte, error) { return marshal("tick", t) }
 

@@ -85,6 +85,7 @@ func (c *demoCmd) configure(dir string) (*Config, error) {
 	cfg.Checkpoint.Interval = time.Second
 	if len(c.Data) == 0 {
 		for _, d := range BuiltinStreams() {
+			demoPolicy(d)
 			cfg.Streams.add(d)
 		}
 	}

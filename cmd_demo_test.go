@@ -124,10 +124,18 @@ func TestDemo(t *testing.T) {
 			t.Errorf("GET %s: no %q in %.200s", path, want, body)
 		}
 	}
+	kafkatest.Eventually(t, 60*time.Second, func() error {
+		for _, name := range names {
+			if !regexp.MustCompile(`  INCIDENT   .*` + name).MatchString(d.stderr.String()) {
+				return fmt.Errorf("no incident of %s is shown", name)
+			}
+		}
+		return nil
+	})
 	got := d.summary()
 	for _, name := range names {
 		s := got[name]
-		if s.Scored == 0 || s.Anomalies == 0 || s.Faults == 0 || s.Events < s.Scored || s.FirstAfter == nil || s.FalseRate == nil {
+		if s.Scored == 0 || s.Anomalies == 0 || s.Faults == 0 || s.Events < s.Scored || s.FirstAfter == nil || s.FalseRate == nil || s.Incidents == 0 || s.Incidents >= s.Anomalies {
 			t.Errorf("summary of %s: %+v", name, s)
 		}
 	}

@@ -26,19 +26,20 @@ type demoShow struct {
 	truth   *truthBook
 	started time.Time
 
-	mu      sync.Mutex
-	first   map[string]time.Duration // Time to the first anomaly shown, by stream.
-	status  map[string]streams.DetectorStatus
-	ready_  map[string]bool // Streams announced as ready.
-	shown   map[string]bool // Ids of anomalies shown.
-	fedFrom time.Time
-	fedTo   time.Time
+	mu        sync.Mutex
+	first     map[string]time.Duration // Time to the first anomaly shown, by stream.
+	status    map[string]streams.DetectorStatus
+	ready_    map[string]bool // Streams announced as ready.
+	shown     map[string]bool // Ids of anomalies shown.
+	incidents *demoIncidents
+	fedFrom   time.Time
+	fedTo     time.Time
 }
 
 func newDemoShow(a *app, sys *system, started time.Time, simulated bool) *demoShow {
 	return &demoShow{
 		sys: sys, out: a.stderr, stdout: a.stdout, truth: newTruthBook(sys.cfg.Streams.Definitions(), simulated), started: started,
-		first: map[string]time.Duration{}, status: map[string]streams.DetectorStatus{}, ready_: map[string]bool{}, shown: map[string]bool{},
+		first: map[string]time.Duration{}, status: map[string]streams.DetectorStatus{}, ready_: map[string]bool{}, shown: map[string]bool{}, incidents: newDemoIncidents(),
 	}
 }
 
@@ -69,7 +70,7 @@ func (d *demoShow) ready() {
 	d.line("ready after %.1f s; each detector now warms up on its first %d events", time.Since(d.started).Seconds(), need)
 }
 
-// follow reads the source topics, the statuses and the anomalies while the demo runs.
+// follow reads the source topics, the statuses, the anomalies and the incidents while the demo runs.
 func (d *demoShow) follow(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	tail := func(topic string, deliver func(*sarama.ConsumerMessage)) {
@@ -81,6 +82,7 @@ func (d *demoShow) follow(ctx context.Context) error {
 		tail(d.sys.topics.Source(s), func(m *sarama.ConsumerMessage) { d.event(s, m) })
 	}
 	tail(d.sys.topics.Anomalies(), d.anomaly)
+	tail(d.sys.topics.Incidents(), d.incident)
 	tail(d.sys.topics.Detectors(), d.detector)
 	group.Go(func() error { return d.progress(ctx) })
 	return group.Wait()
@@ -121,11 +123,7 @@ func (d *demoShow) anomaly(m *sarama.ConsumerMessage) {
 	if _, ok := d.first[a.Stream]; !ok {
 		d.first[a.Stream] = time.Since(d.started)
 	}
-	at := a.Timestamp.Local().Format("15:04:05")
-	if time.Since(a.Timestamp).Abs() > 12*time.Hour {
-		at = a.Timestamp.Local().Format("2006-01-02 15:04:05")
-	}
-	fmt.Fprintf(d.out, "%s  ANOMALY  %s  score %s  %s\n", at, streams.DetectorKey(a.Stream, a.Entity), score(a.Score), a.Why.Sentence)
+	fmt.Fprintf(d.out, "%s  ANOMALY  %s  score %s  %s\n", demoTime(a.Timestamp), streams.DetectorKey(a.Stream, a.Entity), score(a.Score), a.Why.Sentence)
 }
 
 // score shows a score with three digits, never rounded up.
@@ -233,6 +231,7 @@ func (d *demoShow) summary(output string) error {
 		if first, ok := d.first[s.Name]; ok {
 			row.FirstAfter = ratio(first.Seconds(), 1)
 		}
+		row.Incidents, row.Recovered = d.incidents.opened[s.Name], d.incidents.ended[s.Name]
 		list = append(list, row)
 	}
 	if output == "json" {
@@ -240,7 +239,7 @@ func (d *demoShow) summary(output string) error {
 	}
 	fmt.Fprintln(d.stdout)
 	w := tabwriter.NewWriter(d.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "stream\tevents\tscored\tanomalies\tfaults found\tprecision\tfalse alarms\tof normal\tasked for\tdelay\tfirst after")
+	fmt.Fprintln(w, "stream\tevents\tscored\tanomalies\tincidents\trecovered\tfaults found\tprecision\tfalse alarms\tof normal\tasked for\tdelay\tfirst after")
 	for _, r := range list {
 		found := "-"
 		if r.Faults > 0 {
@@ -250,7 +249,7 @@ func (d *demoShow) summary(output string) error {
 		if r.FalseAlarms != nil {
 			wrong = strconv.FormatInt(*r.FalseAlarms, 10)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Stream, r.Events, r.Scored, r.Anomalies, found, shownRatio(r.Precision, 1, ""),
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Stream, r.Events, r.Scored, r.Anomalies, r.Incidents, r.Recovered, found, shownRatio(r.Precision, 1, ""),
 			wrong, shownRatio(r.FalseRate, 100, " %"), shownRatio(&r.Requested, 100, " %"), shownRatio(r.Delay, 1, " events"), shownRatio(r.FirstAfter, 1, " s"))
 	}
 	return w.Flush()

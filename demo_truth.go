@@ -145,6 +145,8 @@ type demoSummary struct {
 	Events      int64    `json:"events"`
 	Scored      int64    `json:"scored"`
 	Anomalies   int64    `json:"anomalies"`
+	Incidents   int64    `json:"incidents"`             // That opened, a group of many counting as one.
+	Recovered   int64    `json:"recovered"`             // Those that ended.
 	Faults      int      `json:"faults"`                // Injected faults with scored events; 0 without ground truth.
 	Found       int      `json:"faults_found"`          // Those with at least one anomaly.
 	Precision   *float64 `json:"precision"`             // Share of anomalies that lie in a fault.

@@ -240,7 +240,7 @@ func TestExitCodes(t *testing.T) {
 		"run":                                   {exitUsage, "missing flags: --config=FILE"},
 		"run --config /nonexistent.yaml":        {exitUsage, "reading the configuration: open /nonexistent.yaml"},
 		"run --config BAD":                      {exitUsage, "anomalystream.yaml:1:9: kafka.brokerz: unknown key"},
-		"run --config GOOD --roles detect,dish": {exitUsage, `found "dish", expected one or several of: detect, sink, api`},
+		"run --config GOOD --roles detect,dish": {exitUsage, `found "dish", expected one or several of: detect, incidents, sink, api`},
 		"emit --config GOOD --stream nosuch":    {exitUsage, "there is no simulator of"},
 		"emit --config GOOD --count=-1":         {exitUsage, "--count"},
 		"emit --config GOOD --rate fast":        {exitUsage, "--rate"},

@@ -12,21 +12,25 @@ import (
 
 	"anomalystream/api"
 	"anomalystream/processors"
+	"anomalystream/processors/checkpoint"
 )
 
 // Roles of a process.
 const (
-	roleDetect = "detect" // Scores the events of every stream.
-	roleSink   = "sink"   // Fills the store.
-	roleAPI    = "api"    // Serves REST, WebSocket, SSE and the page.
+	roleDetect    = "detect"    // Scores the events of every stream.
+	roleIncidents = "incidents" // Turns anomalies, silence and feedback into incidents.
+	roleSink      = "sink"      // Fills the store.
+	roleAPI       = "api"       // Serves REST, WebSocket, SSE and the page.
 )
 
 // allRoles are the roles of a process that names none.
-func allRoles() []string { return []string{roleDetect, roleSink, roleAPI} }
+func allRoles() []string { return []string{roleDetect, roleIncidents, roleSink, roleAPI} }
 
 // system is what runs in a process: the parts of its roles. A part that ends with an error ends them all.
 type system struct {
 	*site
+	metrics *processors.Metrics
+	groups  *checkpoint.Metrics
 	parts   []part
 	serving chan *api.Server // Brings the server once it listens; nobody sends without the role api.
 }
@@ -52,11 +56,18 @@ func newSystem(ctx context.Context, s *site, roles []string) (*system, error) {
 	if err := s.layout().Ensure(ctx, s.admin()); err != nil {
 		return nil, err
 	}
-	sys := &system{site: s, serving: make(chan *api.Server, 1)}
+	sys := &system{
+		site: s, metrics: processors.NewMetrics(s.registry), groups: checkpoint.NewMetrics(s.registry), serving: make(chan *api.Server, 1),
+	}
 	control := newControl(s)
 	sys.add(part{name: "control", run: control.run, ready: control.ready})
 	if slices.Contains(roles, roleDetect) {
 		if err := sys.addDetect(control); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(roles, roleIncidents) {
+		if err := sys.addIncidents(); err != nil {
 			return nil, err
 		}
 	}

@@ -6,16 +6,14 @@ import (
 
 	"anomalystream/api"
 	"anomalystream/processors"
-	"anomalystream/processors/checkpoint"
 )
 
 // addDetect adds the groups of every stream.
 func (s *system) addDetect(control *control) error {
-	metrics, groups := processors.NewMetrics(s.registry), checkpoint.NewMetrics(s.registry)
 	for _, d := range s.cfg.Streams.Definitions() {
 		config := processors.Config{
 			Definition: d, Topics: s.topics, Brokers: s.kafka.Brokers, Sarama: s.client(), MaxRecord: s.cfg.Kafka.MaxRecord,
-			Interval: s.cfg.Checkpoint.Interval, Pacing: s.cfg.Checkpoint.Pacing, Log: s.log, Metrics: metrics, Groups: groups,
+			Interval: s.cfg.Checkpoint.Interval, Pacing: s.cfg.Checkpoint.Pacing, Log: s.log, Metrics: s.metrics, Groups: s.groups,
 		}
 		if d.Repartitioned() {
 			g, err := processors.NewRepartitionGroup(config)

@@ -102,7 +102,7 @@ func TestKubernetes(t *testing.T) {
 			roles[c.Args[i+1]] = true
 		}
 	}
-	for _, role := range []string{"detect", "sink", "api"} {
+	for _, role := range []string{"detect", "incidents", "sink", "api"} {
 		if !roles[role] {
 			t.Errorf("no workload runs the role %s", role)
 		}

@@ -24,6 +24,10 @@ func (s *system) addIncidents() error {
 		return err
 	}
 	s.add(part{name: "incidents", run: g.Run, ready: func(context.Context) error { return g.Ready() }})
-	s.add(part{name: "ticker of the incidents", run: processors.NewTicker(config, journals).Run})
+	ticker, err := processors.NewIncidentTicker(config, journals)
+	if err != nil {
+		return err
+	}
+	s.add(part{name: "ticker of the incidents", run: ticker.Run})
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"anomalystream/processors/checkpoint"
 	"anomalystream/processors/incidents"
@@ -63,7 +64,7 @@ func (c IncidentConfig) client() *sarama.Config {
 }
 
 func (c IncidentConfig) refusal() refusal {
-	return refusal{topic: c.Topics.DeadLetters(), max: output(c.MaxRecord) - 32<<10, metrics: c.Metrics}
+	return refusal{topic: c.Topics.DeadLetters(), max: output(c.MaxRecord) - 32<<10, rejects: c.Metrics.rejects.MustCurryWith(prometheus.Labels{"stream": ""})}
 }
 
 // IncidentGroup is this process's part in the group that turns the journal into incidents.

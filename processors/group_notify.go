@@ -127,7 +127,7 @@ func (p *planning) Key(m *checkpoint.Message, out *checkpoint.Outputs) (string, 
 		return "", false
 	}
 	p.route, p.signal = p.routes[i], routes.Signal{At: m.Timestamp}
-	if kind, _ := m.Header(headerRecord); string(kind) == recordTick {
+	if kind, _ := m.Header(streams.HeaderRecord); string(kind) == streams.RecordTick {
 		return p.route.Name, true
 	}
 	incident, reject := readIncident(m.Value)

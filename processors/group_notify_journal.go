@@ -8,13 +8,6 @@ import (
 	"anomalystream/streams"
 )
 
-// What the records of a journal are.
-const (
-	headerRecord   = "anomalystream-record"
-	recordIncident = "incident"
-	recordTick     = "tick"
-)
-
 // NotifyJournalGroup copies each incident into the journals of the routes that it concerns, keyed by route, so that limits and
 // digests of a route see everything of it in one order. Incidents that were there before the group first started are not
 // copied: they are history.
@@ -50,6 +43,7 @@ func (g *NotifyJournalGroup) Ready() error { return g.group.Ready() }
 
 // journaling is the application of the group: it has no state.
 type journaling struct {
+	stateless
 	routes  []*routes.Route
 	topic   string
 	refusal refusal
@@ -65,7 +59,7 @@ func (j *journaling) Key(m *checkpoint.Message, out *checkpoint.Outputs) (string
 		j.refusal.write(m, stageNotify, reject, out)
 		return "", false
 	}
-	headers := map[string][]byte{headerRecord: []byte(recordIncident)}
+	headers := map[string][]byte{streams.HeaderRecord: []byte(streams.RecordIncident)}
 	for _, h := range streams.Position(m.Source).Headers() {
 		headers[h.Key] = h.Value
 	}
@@ -93,11 +87,3 @@ func readIncident(value []byte) (*streams.Incident, *streams.Reject) {
 func (j *journaling) Refuse(m *checkpoint.Message, code, reason string, out *checkpoint.Outputs) {
 	j.refusal.write(m, stageNotify, &streams.Reject{Code: code, Reason: reason}, out)
 }
-
-// The group has no state, so what follows is never called.
-
-func (*journaling) New(string) struct{}                                      { return struct{}{} }
-func (*journaling) Apply(struct{}, *checkpoint.Message, *checkpoint.Outputs) {}
-func (*journaling) Append(b []byte, _ struct{}) []byte                       { return b }
-func (*journaling) Restore(string, []byte) (struct{}, error)                 { return struct{}{}, nil }
-func (*journaling) Report(string, struct{}, int, *checkpoint.Outputs)        {}

@@ -38,7 +38,7 @@ func notifyConfig(brokers []string, instance string, session time.Duration, log 
 }
 
 // notifyRunners are the groups and the ticker.
-func notifyRunners(c processors.NotifyConfig) (groups []runner, ticker *processors.NotifyTicker, err error) {
+func notifyRunners(c processors.NotifyConfig) (groups []runner, ticker *processors.Ticker, err error) {
 	journal, err := processors.NewNotifyJournalGroup(c)
 	if err != nil {
 		return nil, nil, err
@@ -110,7 +110,7 @@ func recompute(t testing.TB, c *kafkatest.Client) map[string]string {
 			states[route.Name] = routes.NewState()
 		}
 		signal := routes.Signal{At: r.Timestamp}
-		if len(r.Value) > 0 {
+		if kind, _ := r.Header(streams.HeaderRecord); kind == streams.RecordIncident {
 			partition, _ := r.Header(streams.HeaderSourcePartition)
 			offset, _ := r.Header(streams.HeaderSourceOffset)
 			var at int64

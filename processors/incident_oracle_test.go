@@ -33,7 +33,11 @@ func incidentGroups(c processors.Config) ([]runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []runner{group, ticking{processors.NewTicker(config, journals)}}
+	ticker, err := processors.NewIncidentTicker(config, journals)
+	if err != nil {
+		return nil, err
+	}
+	all := []runner{group, ticking{ticker}}
 	for _, j := range journals {
 		all = append(all, j)
 	}

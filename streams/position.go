@@ -29,18 +29,19 @@ const (
 	HeaderSourceOffset    = "anomalystream-source-offset"    // Position.Offset, decimal.
 	HeaderTruth           = "anomalystream-truth"            // Ground truth of a simulated record: the name of the fault, absent when normal.
 	HeaderReplay          = "anomalystream-replay"           // Set to "1" on replayed records: they never notify anyone.
-	HeaderRecord          = "anomalystream-record"           // Of a record of the journal: one of the Record constants.
+	HeaderRecord          = "anomalystream-record"           // Of a record of a journal: one of the Record constants.
 )
 
-// What a record of the journal holds.
+// What a record of a journal holds.
 const (
+	RecordIncident = "incident"
 	RecordAnomaly  = "anomaly"
 	RecordRollup   = "rollup"
 	RecordFeedback = "feedback"
 	RecordTick     = "tick"
 )
 
-// Tick is a record of the journal: what time it is, by the clock of a machine.
+// Tick is a record of a journal: what time it is, by the clock of a machine.
 type Tick struct {
 	At time.Time `json:"at"` // UTC.
 }

@@ -19,6 +19,7 @@ type Config struct {
 	API        APIConfig        `yaml:"api"`
 	Checkpoint CheckpointConfig `yaml:"checkpoint"`
 	Log        LogConfig        `yaml:"log"`
+	Notify     NotifyConfig     `yaml:"notify"`
 	Streams    StreamMap        `yaml:"streams"`
 }
 

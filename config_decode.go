@@ -171,6 +171,9 @@ func (d *configDecoder) value(n ast.Node, v reflect.Value, path string) {
 		case *StreamMap:
 			d.streamMap(n, x, path)
 			return
+		case *RouteMap:
+			d.routeMap(n, x, path)
+			return
 		case *time.Duration:
 			d.duration(n, x, path)
 			return

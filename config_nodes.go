@@ -282,10 +282,13 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// hint explains the one wrong key that people will type on purpose.
+// hint explains the wrong keys that people will type on purpose.
 func hint(name string) string {
-	if name == "password" {
+	switch name {
+	case "password":
 		return " (a secret belongs in password_file or password_env)"
+	case "url":
+		return " (an address that is a secret belongs in url_file or url_env)"
 	}
 	return ""
 }

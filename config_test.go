@@ -36,7 +36,7 @@ func TestExampleNamesEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range yamlKeys(DefaultConfig(), streams.Definition{}, streams.Feature{}, TokenConfig{}) {
+	for _, key := range yamlKeys(DefaultConfig(), streams.Definition{}, streams.Feature{}, TokenConfig{}, RouteConfig{}) {
 		if !strings.Contains(string(b), key+":") {
 			t.Errorf("the example does not name the key %s", key)
 		}

@@ -34,6 +34,7 @@ func (c *Config) validate(d *configDecoder) {
 		validateStream(d, s)
 	}
 	c.validateNames(d)
+	c.validateNotify(d)
 	if t := c.Streams.Template; t != nil {
 		validateStream(d, t)
 	}

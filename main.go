@@ -41,6 +41,7 @@ type cli struct {
 	Validate    validateCmd    `cmd:"" help:"Check a configuration and print what it means."`
 	Topics      topicsCmd      `cmd:"" help:"Create or check the topics of a configuration."`
 	DeadLetters deadLettersCmd `cmd:"" name:"dead-letters" help:"List or replay records that could not be processed."`
+	Notify      notifyCmd      `cmd:"" help:"Try the routes by which people hear of incidents."`
 	Health      healthCmd      `cmd:"" help:"Ask a running API whether it is healthy (for container health checks)."`
 	HashToken   hashTokenCmd   `cmd:"" name:"hash-token" help:"Make an API token and the hash that goes into the configuration."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

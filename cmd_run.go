@@ -5,7 +5,7 @@ import "fmt"
 // runCmd runs roles against real servers.
 type runCmd struct {
 	Config string   `required:"" type:"path" placeholder:"FILE" help:"Configuration file."`
-	Roles  []string `placeholder:"ROLE" help:"Roles of this process, separated by commas: detect (scores events), incidents (turns anomalies into incidents), sink (fills the store), api (REST, WebSocket, page). Default: all."`
+	Roles  []string `placeholder:"ROLE" help:"Roles of this process, separated by commas: detect (scores events), incidents (turns anomalies into incidents and tells people), sink (fills the store), api (REST, WebSocket, page). Default: all."`
 
 	ResetState []string `name:"reset-state" sep:"none" placeholder:"STREAM[/ENTITY]" help:"Before starting, delete the saved state of a stream's detectors, or of one entity's; repeatable. No other process may be detecting on the stream."`
 }

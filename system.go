@@ -18,7 +18,7 @@ import (
 // Roles of a process.
 const (
 	roleDetect    = "detect"    // Scores the events of every stream.
-	roleIncidents = "incidents" // Turns anomalies, silence and feedback into incidents.
+	roleIncidents = "incidents" // Turns anomalies, silence and feedback into incidents, and tells people.
 	roleSink      = "sink"      // Fills the store.
 	roleAPI       = "api"       // Serves REST, WebSocket, SSE and the page.
 )
@@ -68,6 +68,9 @@ func newSystem(ctx context.Context, s *site, roles []string) (*system, error) {
 	}
 	if slices.Contains(roles, roleIncidents) {
 		if err := sys.addIncidents(); err != nil {
+			return nil, err
+		}
+		if err := sys.addNotify(); err != nil {
 			return nil, err
 		}
 	}

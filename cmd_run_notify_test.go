@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"anomalystream/internal/kafkatest"
+	"anomalystream/streams"
+)
+
+// TestRunNotify takes an incident by the routes of a configuration to their receivers: one takes it, one never will.
+func TestRunNotify(t *testing.T) {
+	t.Parallel()
+	type received struct {
+		Title, Link  string
+		Notification streams.Notification
+	}
+	requests := make(chan received, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/team" {
+			http.Error(w, "no such channel", http.StatusNotFound)
+			return
+		}
+		var got received
+		if err := json.NewDecoder(r.Body).Decode(&got); err != nil || r.Header.Get("Idempotency-Key") != got.Notification.Key {
+			t.Errorf("the body is no message: %v", err)
+		}
+		requests <- got
+	}))
+	defer server.Close()
+	w := newWorld(t, apiStreams+fmt.Sprintf(`
+notify:
+  link: https://as.example.com
+  routes:
+    team: {kind: webhook, url_file: %q, group_wait: 0, title: "{{.Event}} {{.Entity}}", match: {streams: [alpha]}}
+    gone: {kind: webhook, url_file: %q, group_wait: 0, on: [opened]}
+`, writeFile(t, server.URL+"/team\n"), writeFile(t, server.URL+"/gone\n")))
+	w.must("topics", "create")
+	run := w.start("run", "--roles", "incidents,api")
+	c := client{t, run.url()}
+	c.awaitReady()
+	// What is written before the groups have noted where they start counts as history.
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
+		if n := len(w.kafka.Committed(w.topics.NotifyJournalGroup(), w.topics.Incidents())); n < 2 {
+			return fmt.Errorf("the start of %d partitions is noted", n)
+		}
+		return nil
+	})
+	incident := &streams.Incident{
+		ID: "alpha-0-0", Revision: 1, Change: streams.ChangeOpened, Stream: "alpha", Entity: "host/0", Kind: streams.KindModel,
+		Status: streams.StatusOpen, Start: time.Now().UTC(), Sentence: "a is odd.",
+	}
+	w.publishIncident(incident)
+	incident.Revision, incident.Change, incident.Status = 2, streams.ChangeRecovered, streams.StatusRecovered
+	w.publishIncident(incident)
+	for _, want := range []string{streams.NotifyOpened, streams.NotifyRecovered} {
+		select {
+		case got := <-requests:
+			if got.Notification.Event != want || got.Title != want+" host/0" || got.Link != "https://as.example.com/#/incidents/alpha-0-0" || got.Notification.Incident.ID != incident.ID {
+				t.Errorf("got %+v, want the message %s", got, want)
+			}
+		case <-time.After(kafkatest.Deadline):
+			t.Fatalf("the message %s did not come", want)
+		}
+	}
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
+		list := w.must("dead-letters", "list", "--stage", "notify")
+		if !strings.Contains(list, "undelivered") || !strings.Contains(list, "route gone: the receiver answered 404 Not Found: no such channel") || !strings.Contains(list, "1 dead letters") {
+			return fmt.Errorf("the dead letters are\n%s", list)
+		}
+		return nil
+	})
+	response, err := http.Get(c.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, _ := io.ReadAll(response.Body)
+	for _, want := range []string{
+		`anomalystream_notify_planned_total{event="opened",route="team"} 1`, `anomalystream_notify_delivered_total{route="team"} 2`,
+		`anomalystream_notify_undelivered_total{route="gone"} 1`, `anomalystream_notify_oldest_undelivered_seconds{route="team"} 0`,
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+}

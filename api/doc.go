@@ -33,6 +33,10 @@
 // the store fills the hole; there, and where after a restart only an id tells the place, up to two seconds before it may
 // repeat, always with equal ids.
 //
+// GET /ws/incidents and GET /api/incidents/live push incidents in the same way, in frames of the type "incidents", without
+// include. An item is one revision of an incident; since takes its id as ID@REVISION. A higher revision replaces a lower one,
+// so a client keeps the highest: where the store fills a hole only the newest comes, and one that it has may come again.
+//
 // Close codes: 1001 the server stops (connect again), 1008 the client sends what it must not, 1009 a message of the client
 // is too large, 4008 the client reads too slowly (connect again with since). Server-sent events carry one anomaly per event
 // with its cursor as the event's id, so a browser's EventSource resumes by itself.

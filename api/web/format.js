@@ -46,7 +46,8 @@ export function duration(seconds) {
 /** A span of time from seconds: "40 s", "12 min", "3 h 5 min", "2 days". */
 export function span(seconds) {
   if (!Number.isFinite(seconds)) return "–";
-  if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s`;
+  if (seconds < 1) return "under 1 s";
+  if (seconds < 90) return `${Math.round(seconds)} s`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 90) return `${minutes} min`;
   if (minutes < 36 * 60) return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;

@@ -282,6 +282,54 @@ func testIncidentAnomalies(t *testing.T, s *Store) {
 	}
 }
 
+// testIncidentVerdicts says things about an incident whose record never learns of it.
+func testIncidentVerdicts(t *testing.T, s *Store) {
+	said := func(id, verdictOf string, second int) streams.Feedback {
+		f := verdict(id, verdictOf, epoch.Add(time.Duration(second)*time.Second))
+		f.Incident = incident(0).ID
+		return f
+	}
+	record := func(revision int64, verdictOf string) Batch {
+		i := incident(0)
+		i.Revision, i.Verdict = revision, verdictOf
+		i.Acts = []streams.IncidentAct{{At: epoch.Add(time.Second), Who: "alice", Action: streams.ActionVerdict, Verdict: streams.VerdictReal, Comment: "as every Monday"}}
+		return Batch{Incidents: []IncidentRecord{NewIncidentRecord(&i, epoch)}}
+	}
+	gone := withdrawal("v-2", epoch.Add(4*time.Second))
+	gone.Incident = incident(0).ID
+	comment := streams.Feedback{ID: "c", Action: streams.ActionComment, Stream: "server_metrics", Incident: incident(0).ID, Who: "bob", Comment: "it was the disk", At: epoch.Add(3 * time.Second)}
+	for k, step := range []struct {
+		batch Batch
+		want  string
+		acts  int
+	}{
+		{record(1, streams.VerdictNoise), streams.VerdictNoise, 1},                                                 // Nothing was stored of what was said.
+		{Batch{Feedback: []streams.Feedback{said("v-1", streams.VerdictReal, 1)}}, streams.VerdictReal, 1},         // The record has this act.
+		{record(2, ""), streams.VerdictReal, 1},                                                                    // The record knows nothing.
+		{Batch{Feedback: []streams.Feedback{said("v-2", streams.VerdictExpected, 2)}}, streams.VerdictExpected, 2}, // The newest counts.
+		{Batch{Feedback: []streams.Feedback{said("v-0", streams.VerdictNoise, 0)}}, streams.VerdictExpected, 3},
+		{Batch{Feedback: []streams.Feedback{gone, comment}}, streams.VerdictReal, 5},
+	} {
+		write(t, s, step.batch)
+		got := readIncident(t, s, incident(0).ID)
+		if got.Verdict != step.want || len(got.Acts) != step.acts || !slices.IsSortedFunc(got.Acts, func(a, b streams.IncidentAct) int { return a.At.Compare(b.At) }) {
+			t.Errorf("step %d: verdict %q, want %q; %d acts, want %d: %+v", k, got.Verdict, step.want, len(got.Acts), step.acts, got.Acts)
+		}
+		if p := incidentPage(t, s, streams.IncidentQuery{Verdict: step.want, Limit: 5}); len(p.Items) != 1 {
+			t.Errorf("step %d: %d incidents were judged %q", k, len(p.Items), step.want)
+		}
+	}
+	// What was said is stored before the incident.
+	f := said("v-9", streams.VerdictReal, 9)
+	other := incident(3)
+	f.Incident = other.ID
+	write(t, s, Batch{Feedback: []streams.Feedback{f}})
+	write(t, s, Batch{Incidents: []IncidentRecord{NewIncidentRecord(&other, epoch)}})
+	if got := readIncident(t, s, other.ID); got.Verdict != streams.VerdictReal {
+		t.Errorf("judged before it was stored: %q", got.Verdict)
+	}
+}
+
 func testIncidentRetention(t *testing.T, s *Store) {
 	s.cfg.Retention = 30 * 24 * time.Hour
 	now := epoch.Add(200 * 24 * time.Hour)

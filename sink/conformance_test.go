@@ -45,7 +45,7 @@ func conformance(t *testing.T, fresh func(*testing.T) *Store) {
 		"retention": testRetention, "detectors": testDetectors, "exact": testExact, "totals": testTotals, "progress": testProgress,
 		"incident round trip": testIncidentRoundTrip, "incident revisions": testIncidentRevisions, "incident pages": testIncidentPages,
 		"incident filters": testIncidentFilters, "incidents since": testIncidentsSince, "incident anomalies": testIncidentAnomalies,
-		"incident retention": testIncidentRetention, "verdicts": testVerdicts, "verdict pages": testVerdictPages, "precision": testPrecision,
+		"incident retention": testIncidentRetention, "incident verdicts": testIncidentVerdicts, "verdicts": testVerdicts, "verdict pages": testVerdictPages, "precision": testPrecision,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

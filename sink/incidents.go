@@ -112,7 +112,7 @@ func (c *conditions) overlapping(from, to time.Time) {
 // spanOfIncident is the expression of an index.
 const spanOfIncident = `tstzrange(start_time, greatest(start_time, coalesce(end_time, 'infinity')), '[]')`
 
-// Incident returns one incident. Error streams.ErrNotFound where there is none.
+// Incident returns one incident, with what was said about it after the incidents group forgot it. Error streams.ErrNotFound where there is none.
 func (s *Store) Incident(ctx context.Context, id string) (streams.StoredIncident, error) {
 	items, err := s.incidents(ctx, incidentStatement, id)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *Store) Incident(ctx context.Context, id string) (streams.StoredIncident
 	if len(items) == 0 {
 		return streams.StoredIncident{}, streams.ErrNotFound
 	}
-	return items[0], nil
+	return items[0], s.addActs(ctx, &items[0])
 }
 
 // IncidentsSince returns the incidents whose newest revision was stored after (updated, id), in order of updated_at and id, at

@@ -88,5 +88,6 @@ func incidentQuestions(t testing.TB, s *Store, incidents int64) []question {
 	verdicts("in force", streams.VerdictQuery{State: streams.VerdictInForce}, 5*judged+5000)
 	verdicts("of an incident", streams.VerdictQuery{Incident: id}, 2*judged+5000)
 	out = append(out, question{"verdicts: one", verdictStatement, []any{"v-3"}, 2*judged + 5000})
+	out = append(out, question{"incidents: what was said", actStatement, []any{id, streams.MaxActs}, 100})
 	return append(out, question{"verdicts: counts", verdictCounts, nil, 3*judged + 1000})
 }

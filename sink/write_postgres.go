@@ -81,6 +81,8 @@ func (s *Store) writePostgres(ctx context.Context, b *Batch) (out Written, err e
 	add(len(b.Letters), &out.Letters, postgresLetters, func() []any { return letterColumns(b.Letters) })
 	add(len(b.Incidents), &out.Incidents, postgresIncidents, func() []any { return incidentColumns(b.Incidents) })
 	add(len(b.Feedback), &out.Feedback, postgresFeedback, func() []any { return feedbackColumns(b.Feedback) })
+	concerned := b.concerned()
+	add(len(concerned), &other, judgeIncidents+`ANY($1::text[])`, func() []any { return []any{concerned} })
 	add(len(b.Progress), &other, postgresProgress, func() []any { return progressColumns(b.Progress) })
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return tx.SendBatch(ctx, &queue).Close() })
 	return out, err

@@ -28,6 +28,7 @@ func (s *Store) writeSQLite(ctx context.Context, b *Batch) (out Written, err err
 		{&out.Letters, sqliteInsert("dead_letters", letterNames+", created_at", ` WHERE true ON CONFLICT DO NOTHING`), append(letterColumns(b.Letters), clock{})},
 		{&out.Incidents, sqliteInsert("incidents", incidentNames+", created_at, updated_at", ` WHERE true`+incidentConflict), append(incidentColumns(b.Incidents), clock{}, clock{})},
 		{&out.Feedback, sqliteInsert("feedback", feedbackNames+", created_at", ` WHERE true ON CONFLICT DO NOTHING`), append(feedbackColumns(b.Feedback), clock{})},
+		{&other, judgeIncidents + `?1`, []any{b.concerned()}},
 		{&other, sqliteInsert("sink_progress", progressNames+", stored_at", ` WHERE true`+progressConflict), append(progressColumns(b.Progress), clock{})},
 	} {
 		if *part.count, err = insertRows(ctx, tx, part.statement, part.columns); err != nil {

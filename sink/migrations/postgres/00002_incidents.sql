@@ -72,7 +72,7 @@ CREATE TABLE feedback (
 );
 CREATE INDEX feedback_verdicts    ON feedback (at DESC, id DESC) WHERE action = 'verdict';
 CREATE INDEX feedback_by_stream   ON feedback (stream, at DESC, id DESC) WHERE action = 'verdict';
-CREATE INDEX feedback_by_incident ON feedback (incident, at DESC, id DESC) WHERE action = 'verdict' AND incident <> '';
+CREATE INDEX feedback_by_incident ON feedback (incident, at DESC, id DESC) WHERE incident <> '';
 CREATE INDEX feedback_by_anomaly  ON feedback (anomaly, at DESC, id DESC) WHERE action = 'verdict' AND anomaly <> '';
 CREATE INDEX feedback_of_groups   ON feedback (part_of, at DESC, id DESC) WHERE part_of <> '';
 CREATE INDEX feedback_withdrawals ON feedback (withdraws) WHERE withdraws <> '';

@@ -139,7 +139,7 @@ func (c *backtestCmd) topic(a *app, cfg *Config, d *streams.Definition) (backtes
 func (c *backtestCmd) print(a *app, r *backtest.RunResult) {
 	fmt.Fprintf(a.stdout, "%s: stream %s, detectors %s, requested rate %g\n", r.Label, r.Stream, strings.Join(detectorNames(r.Setup), ", "), r.Setup.Rate)
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "source\trows\trejected\tscored\tanomalies\trealised\tevents/s\tROC\tAP\tevents found\tfalse alarms\tepisodes/1000\tdelay")
+	fmt.Fprintln(w, "source\trows\trejected\tscored\tanomalies\trealised\tevents/s\tROC\tAP\tevents found\tfalse alarms\tepisodes/1000\tdelay\tincidents\tnotifications\tfalse/day\tfound by incidents")
 	for i := range r.Sources {
 		printSource(w, &r.Sources[i])
 	}
@@ -163,7 +163,8 @@ func printSource(w *tabwriter.Writer, s *backtest.SourceResult) {
 	} else {
 		fmt.Fprint(w, "\t-\t-\t-\t-\t-\t-")
 	}
-	fmt.Fprintln(w)
+	i := s.Incidents
+	fmt.Fprintf(w, "\t%d\t%d\t%s\t%s\n", i.Incidents, i.Notifications, figure(i.FalsePerDay, 2), figure(i.Recall, 2))
 }
 
 // figure shows a figure that may be unknown.

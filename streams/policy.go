@@ -29,7 +29,7 @@ const (
 // DefaultIncidentPolicy returns the defaults. Why these: docs/incidents.md.
 func DefaultIncidentPolicy() IncidentPolicy {
 	return IncidentPolicy{
-		OpenAfter: 3, OpenSpan: 10 * time.Minute, OpenAlert: 4, Quiet: 5 * time.Minute, MaxLength: 24 * time.Hour,
+		OpenAfter: 3, OpenSpan: 10 * time.Minute, OpenAlert: 3.5, Quiet: 5 * time.Minute, MaxLength: 24 * time.Hour,
 		FlapAfter: 4, FlapSpan: 2 * time.Hour, GroupMin: 3, GroupSpan: 5 * time.Minute, Silence: SilenceLearned,
 	}
 }

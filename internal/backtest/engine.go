@@ -9,14 +9,15 @@ import (
 
 // outcome is what the detector of an entity says about one event.
 type outcome struct {
-	scored     bool // False during the warm-up; nothing else is set then.
+	scored     bool // False during the warm-up; of the others only closed is set then.
 	score      float64
 	severity   float64
 	alertScore float64
 	anomaly    *streams.Anomaly // Nil unless the event is anomalous.
 	raw        []float64        // The voters' own scores, in configuration order.
 	why        *streams.Explanation
-	drift      bool // The regime changed with this event.
+	drift      bool             // The regime changed with this event.
+	closed     []streams.Rollup // Minutes that this event ended; set during the warm-up too.
 }
 
 // detector judges the events of one entity, in order.
@@ -40,9 +41,10 @@ func (d *detector) step(e *streams.Event, explain bool) (outcome, *streams.Rejec
 	}
 	r, reject := d.engine.Step(d.state, e)
 	if reject != nil || !r.Scored {
-		return outcome{}, reject
+		return outcome{closed: r.Closed}, reject
 	}
 	out.scored, out.score, out.severity, out.anomaly, out.raw, out.drift = true, r.Score, r.Severity, r.Anomaly, r.Raw, r.Drift
+	out.closed = r.Closed
 	if r.Flag {
 		out.alertScore, out.why = r.AlertScore, r.Why
 	}

@@ -80,7 +80,7 @@ func writeReport(path string, r *Result) (err error) {
 
 // summaryTable has a row per source and setup, and one per setup for all.
 func summaryTable(r *Result) reportTable {
-	t := reportTable{Head: []string{"source", "rows", "refused", "entities", "scored", "anomalies", "new regimes", "realised rate", "requested", "events/s"}}
+	t := reportTable{Head: []string{"source", "rows", "refused", "entities", "scored", "anomalies", "new regimes", "realised rate", "requested", "events/s", "incidents", "notifications"}}
 	for _, run := range r.Runs {
 		list := run.Sources
 		if len(list) > 1 {
@@ -92,7 +92,8 @@ func summaryTable(r *Result) reportTable {
 				name = run.Label + ": " + name
 			}
 			t.Rows = append(t.Rows, []string{name, whole(s.Rows), whole(s.Rejected), whole(int64(s.Entities)), whole(s.Scored), whole(s.Anomalies), whole(s.Regimes),
-				percent(s.Realised), percent(evaluate.Figure(s.Requested)), whole(int64(s.PerSecond))})
+				percent(s.Realised), percent(evaluate.Figure(s.Requested)), whole(int64(s.PerSecond)),
+				whole(s.Incidents.Incidents), whole(s.Incidents.Notifications)})
 		}
 	}
 	return t
@@ -100,7 +101,7 @@ func summaryTable(r *Result) reportTable {
 
 // metricsTable has a row per labelled source and setup, and one per setup for all.
 func metricsTable(r *Result) reportTable {
-	t := reportTable{Head: []string{"source", "ROC", "AP", "VUS\u2011PR", "FAR", "FAR / requested", "false episodes / 1000", "events", "found", "delay", "precision", "event F1", "row F1", "hits\u00a0150\u00a0%"}}
+	t := reportTable{Head: []string{"source", "ROC", "AP", "VUS\u2011PR", "FAR", "FAR / requested", "false episodes / 1000", "events", "found", "delay", "precision", "event F1", "row F1", "hits\u00a0150\u00a0%", "false incidents", "a day", "found by incidents"}}
 	for _, run := range r.Runs {
 		list := run.Sources
 		if len(list) > 1 {
@@ -116,7 +117,7 @@ func metricsTable(r *Result) reportTable {
 				name = run.Label + ": " + name
 			}
 			t.Rows = append(t.Rows, []string{name, m.ROC.Format(3), m.AP.Format(3), m.VUS.Format(3), percent(m.FAR), m.FAREpsilon.Format(2), m.PerK.Format(2),
-				strconv.Itoa(m.Events), percent(m.Recall), m.Delay.Format(0), percent(m.Precision), m.F1.Format(3), m.RowF1.Format(3), percent(m.HR150)})
+				strconv.Itoa(m.Events), percent(m.Recall), m.Delay.Format(0), percent(m.Precision), m.F1.Format(3), m.RowF1.Format(3), percent(m.HR150), whole(s.Incidents.False), s.Incidents.FalsePerDay.Format(2), percent(s.Incidents.Recall)})
 		}
 	}
 	return t

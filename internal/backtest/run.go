@@ -116,6 +116,7 @@ type SourceResult struct {
 	Seconds   float64                `json:"seconds"`
 	PerSecond float64                `json:"events_per_second"`
 	Metrics   *evaluate.Measurements `json:"metrics,omitempty"` // Where there are labels.
+	Incidents *IncidentResult        `json:"incidents"`
 
 	table *table
 	view  *view
@@ -206,6 +207,9 @@ func (r *runner) source(ctx context.Context, setup, source int) (*SourceResult, 
 		}
 	}
 	out.finish(time.Since(began).Seconds())
+	if out.Incidents, err = measureIncidents(&d, &t.incidents, r.labels.stream(out.Name, t, r.options.RankBy)); err != nil {
+		return nil, err
+	}
 	if dir := r.options.Scores; dir != "" {
 		if len(r.options.Setups) > 1 {
 			dir = filepath.Join(dir, r.options.Setups[setup].Label)
@@ -265,6 +269,7 @@ func (r *runner) score(ctx context.Context, slot int, d *streams.Definition, in 
 			var o outcome
 			if o, reject = own.step(&event, explain(row)); reject == nil {
 				t.record(row, &event, o)
+				t.incidents.record(row, o)
 			}
 		}
 		if reject != nil {
@@ -299,7 +304,7 @@ func (r *runner) report(slot int, done float64, events int) {
 
 // sum adds up the sources of a run and measures it where there are labels.
 func (r *runner) sum(run *RunResult) {
-	total := SourceResult{Name: "all", Requested: run.Setup.Rate}
+	total := SourceResult{Name: "all", Requested: run.Setup.Rate, Incidents: &IncidentResult{}}
 	options := evaluate.Options{Epsilon: run.Setup.Rate, Threshold: run.Setup.Threshold}
 	var seconds float64
 	for i := range run.Sources {
@@ -310,6 +315,7 @@ func (r *runner) sum(run *RunResult) {
 		total.Scored += s.Scored
 		total.Anomalies += s.Anomalies
 		total.Regimes += s.Regimes
+		total.Incidents.plus(s.Incidents)
 		seconds += s.Seconds
 		stream := r.labels.stream(s.Name, s.table, r.options.RankBy)
 		if stream == nil {

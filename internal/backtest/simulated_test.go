@@ -15,31 +15,18 @@ import (
 // default detectors and, for metrics, with a fourth.
 func TestSimulatedFaultsAreFound(t *testing.T) {
 	t.Parallel()
-	fields := map[string][]string{
-		"server_metrics": {"cpu_percent", "memory_percent", "latency_ms", "error_rate"},
-		"transactions":   {"amount", "hour_of_day", "tx_frequency"},
-		"iot_sensors":    {"temperature", "vibration", "pressure", "humidity"},
-	}
 	run := func(stream string, more ...string) {
 		t.Run(strings.Join(append([]string{stream}, more...), " + "), func(t *testing.T) {
 			t.Parallel()
-			d := streams.DefaultDefinition(stream)
-			d.Time = "timestamp"
+			d := simulatedDefinition(stream)
 			for _, name := range more {
 				d.Detectors = append(d.Detectors, streams.DetectorSpec{Name: name, Weight: 1})
-			}
-			for _, name := range fields[stream] {
-				f := streams.Feature{Name: name, Path: name, Missing: streams.MissingReject, Direction: streams.DirectionBoth}
-				if stream == "transactions" {
-					f.Transforms = []string{"value"}
-				}
-				d.Features = append(d.Features, f)
 			}
 			simulator, err := emitters.NewSimulator(emitters.SimulatorConfig{Stream: stream, Seed: 1, Start: start, Interval: 10 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := watch(t, &d, simulator, 12_000)
+			s := watch(t, d, simulator, 12_000)
 			if s.first < 0 || s.first > 2500 {
 				t.Errorf("the first anomaly came at event %d", s.first)
 			}
@@ -65,6 +52,25 @@ func TestSimulatedFaultsAreFound(t *testing.T) {
 			run(stream, "mahalanobis")
 		}
 	}
+}
+
+// simulatedDefinition is the definition of a simulated stream, as it is built in.
+func simulatedDefinition(stream string) *streams.Definition {
+	fields := map[string][]string{
+		"server_metrics": {"cpu_percent", "memory_percent", "latency_ms", "error_rate"},
+		"transactions":   {"amount", "hour_of_day", "tx_frequency"},
+		"iot_sensors":    {"temperature", "vibration", "pressure", "humidity"},
+	}
+	d := streams.DefaultDefinition(stream)
+	d.Time = "timestamp"
+	for _, name := range fields[stream] {
+		f := streams.Feature{Name: name, Path: name, Missing: streams.MissingReject, Direction: streams.DirectionBoth}
+		if stream == "transactions" {
+			f.Transforms = []string{"value"}
+		}
+		d.Features = append(d.Features, f)
+	}
+	return &d
 }
 
 // sighting is what a detector saw of a simulated stream.

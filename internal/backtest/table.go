@@ -34,6 +34,8 @@ type table struct {
 	rejects  []Rejected
 	refused  int
 	regimes  int64 // Changes of regime.
+
+	incidents incidentLog
 }
 
 // Rejected is a row that is no event of the stream.

@@ -20,13 +20,14 @@ import (
 type chat struct {
 	address   string
 	transport http.RoundTripper
+	titled    bool // The service has a place for the title; of others some refuse it and some drop it.
 }
 
 func newChat(r Route, scheme string) (*chat, error) {
 	if r.Kind != KindShoutrrr && scheme != r.Kind {
 		return nil, fmt.Errorf("expected an address that starts with %s:// for the kind %s", r.Kind, r.Kind)
 	}
-	c := &chat{address: r.URL, transport: r.Transport}
+	c := &chat{address: r.URL, transport: r.Transport, titled: r.Kind != KindShoutrrr}
 	_, err := c.service(&visitor{})
 	return c, err
 }
@@ -59,8 +60,12 @@ func (c *chat) send(ctx context.Context, m *message) error {
 		return &Failure{Permanent: true, Err: err}
 	}
 	text := clip(m.Text, maxChat) + "\n(message " + m.Key + ")"
+	params := types.Params{types.TitleKey: m.Title}
+	if !c.titled {
+		text, params = m.Title+"\n"+text, types.Params{}
+	}
 	done := make(chan error, 1)
-	go func() { done <- service.Send(text, &types.Params{types.TitleKey: m.Title}) }()
+	go func() { done <- service.Send(text, &params) }()
 	select {
 	case err = <-done:
 	case <-ctx.Done():

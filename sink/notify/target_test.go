@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,13 +156,23 @@ var chats = map[string]struct{ url, answer, contentType string }{
 	KindTeams:    {"teams://?host=https%3A%2F%2Fprod-00.westus.logic.azure.com%2Fworkflows%2Fabc%2Ftriggers%2Fmanual%2Fpaths%2Finvoke%3Fsig%3Dgeheim", "1", "text/plain"},
 	KindTelegram: {"telegram://110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsawx@telegram?chats=@channel", `{"ok":true,"result":{"message_id":1}}`, "application/json"},
 	KindShoutrrr: {"ntfy://ntfy.example.com/topic", `{"id":"x"}`, "application/json"},
+	"rocketchat": {"rocketchat://rocket.example.com/tokenA/tokenB", `{"success":true}`, "application/json"},
+	"googlechat": {"googlechat://chat.googleapis.com/v1/spaces/FOO/messages?key=bar&token=baz", `{}`, "application/json"},
+	"pagerduty":  {"pagerduty://events.pagerduty.com/eb243592faa24ba2a5511afdf565c889", `{}`, "application/json"},
+	"opsgenie":   {"opsgenie://api.opsgenie.com/eb243592-faa2-4ba2-a551-1afdf565c889", `{}`, "application/json"},
+	"mattermost": {"mattermost://robot@mattermost.example.com/token", "ok", "text/plain"},
+	"gotify":     {"gotify://gotify.example.com/Aaa.bbb.ccc.ddd", `{"id":1}`, "application/json"},
 }
 
 func TestChats(t *testing.T) {
 	t.Parallel()
-	for kind, c := range chats {
-		t.Run(kind, func(t *testing.T) {
+	for name, c := range chats {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			kind := KindShoutrrr
+			if slices.Contains(Kinds(), name) {
+				kind = name
+			}
 			r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", c.contentType)
 				if c.answer == "" {
@@ -175,7 +186,7 @@ func TestChats(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := <-r.requests
-			for _, want := range []string{"latency_ms is 912", n.Key} {
+			for _, want := range []string{"Anomaly: sample web-1", "latency_ms is 912", n.Key} {
 				if !strings.Contains(got.text, want) {
 					t.Errorf("the message does not hold %q: %s", want, got.text)
 				}

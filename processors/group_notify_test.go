@@ -210,3 +210,52 @@ func TestNotifyFromTopicToTopic(t *testing.T) {
 		t.Errorf("got the dead letter %+v, %v", letter, err)
 	}
 }
+
+// TestNotifyStorm sends ten thousand incidents through the groups: the limit lets twenty messages pass in each span, digests
+// count the rest, and nothing stops.
+func TestNotifyStorm(t *testing.T) {
+	t.Parallel()
+	broker := kafkatest.Start(t)
+	ensureNotify(t, broker.Brokers())
+	c, err := notifyConfig(broker.Brokers(), "", 30*time.Second, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Interval = time.Second
+	c.Routes = notifyRoutes()[:1]
+	c.Routes[0].Wait, c.Routes[0].Repeat, c.Routes[0].Limit, c.Routes[0].Per = 0, time.Hour, 20, 4*time.Second
+	groups, ticker, err := notifyRunners(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var ticking errgroup.Group
+	ticking.Go(func() error { return ticker.Run(ctx) })
+	defer func() { cancel(); _ = ticking.Wait() }()
+	work(t, groups...)
+	var records []*kgo.Record
+	for i := range 10_000 {
+		records = append(records, change("payments", fmt.Sprintf("i%d", i), 1, streams.ChangeOpened))
+	}
+	broker.Produce(records...)
+	told := 0
+	kafkatest.Eventually(t, 3*kafkatest.Deadline, func() error {
+		told = 0
+		for _, m := range planned(t, broker.Client) {
+			n, err := streams.UnmarshalNotification([]byte(m))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if told++; n.Digest != nil {
+				told += n.Digest.Counts.Total() - 1
+			}
+		}
+		if told < len(records) {
+			return fmt.Errorf("%d of %d incidents are told or counted", told, len(records))
+		}
+		return nil
+	})
+	if got := events(t, planned(t, broker.Client)); told != len(records) || got["team opened"] > 20*(1+got["team digest"]) {
+		t.Errorf("told or counted %d incidents by %v", told, got)
+	}
+}

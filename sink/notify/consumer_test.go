@@ -145,6 +145,32 @@ func TestKillBetweenDeliveryAndCommit(t *testing.T) {
 	second.Kill()
 }
 
+// TestStopLetsTheAttemptEnd: a message that is on its way when the process is asked to stop is not sent again by the next.
+func TestStopLetsTheAttemptEnd(t *testing.T) {
+	t.Parallel()
+	broker := start(t)
+	release := make(chan struct{})
+	r := newReceiver(t, func(http.ResponseWriter, *http.Request) { <-release })
+	route := Route{Name: "team", Kind: KindWebhook, URL: r.URL}
+	stop := deliver(t, broker, route, nil)
+	first, firstKey := planned(t, "team", "1")
+	second, secondKey := planned(t, "team", "2")
+	broker.Produce(first)
+	if got := r.next(t); got != firstKey {
+		t.Fatalf("got the key %s, want %s", got, firstKey)
+	}
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	kafkatest.Elapse(200 * time.Millisecond)
+	close(release)
+	<-stopped
+	broker.Produce(second)
+	deliver(t, broker, route, nil)
+	if got := r.next(t); got != secondKey {
+		t.Errorf("the next process sent the key %s, want %s of the second message", got, secondKey)
+	}
+}
+
 // TestRecordsThatAreNoNotifications become dead letters, and what follows them is delivered.
 func TestRecordsThatAreNoNotifications(t *testing.T) {
 	t.Parallel()

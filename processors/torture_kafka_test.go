@@ -3,6 +3,7 @@
 package processors_test
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -38,4 +39,18 @@ func TestTortureOnKafka(t *testing.T) {
 // TestTortureOfIncidentsOnKafka does to the groups that make incidents what TestTortureOfIncidents does on the in-process broker.
 func TestTortureOfIncidentsOnKafka(t *testing.T) {
 	onKafka(t, scenario{key: "record", seed: 9, kills: 3, pauses: 1, leaves: 1, stops: 1, brokerKills: 1, batch: 100, incidents: true}, 10*time.Second)
+}
+
+// TestNotifyTortureOnKafka does to the planning of notifications what TestNotifyTorture does on the in-process broker. There the
+// writers' clocks date the journal, here the broker's does, which never goes back.
+func TestNotifyTortureOnKafka(t *testing.T) {
+	client := kafkatest.Dial(t, realkafka.Start(t, 1).Brokers()...)
+	notifyTorture(t, client, func(*rand.Rand) []kafkatest.Strike { return nil })
+	last := map[int32]time.Time{}
+	for _, r := range client.ReadAll(names.NotifyJournal()) {
+		if r.Timestamp.Before(last[r.Partition]) {
+			t.Fatalf("record %d of partition %d is dated %s, after one of %s: the broker does not date the journal", r.Offset, r.Partition, r.Timestamp, last[r.Partition])
+		}
+		last[r.Partition] = r.Timestamp
+	}
 }

@@ -54,6 +54,18 @@ func notifyProcess() {
 func TestNotifyTorture(t *testing.T) {
 	t.Parallel()
 	broker := kafkatest.Start(t)
+	topics := []string{names.NotifyJournal(), names.Notifications(), names.NotifyTable()}
+	notifyTorture(t, broker.Client, func(random *rand.Rand) []kafkatest.Strike {
+		refuse := func() {
+			broker.FailProduce(topics[random.IntN(len(topics))], 1+random.IntN(3), kerr.NotLeaderForPartition)
+		}
+		return []kafkatest.Strike{{Name: "refusal", Do: refuse}, {Name: "refusal", Do: refuse}}
+	})
+}
+
+// notifyTorture troubles two processes, with more strikes of the caller, and judges what they planned.
+func notifyTorture(t *testing.T, broker *kafkatest.Client, more func(*rand.Rand) []kafkatest.Strike) {
+	t.Helper()
 	ensureNotify(t, broker.Brokers())
 	random := rand.New(rand.NewPCG(7, 0))
 	ring := kafkatest.NewRing(t, 2, random, func(i int) *kafkatest.Process {
@@ -70,19 +82,15 @@ func TestNotifyTorture(t *testing.T) {
 		}
 		return nil
 	})
-	var strikes []kafkatest.Strike
+	strikes := more(random)
 	add := func(n int, name string, do func()) {
 		for range n {
 			strikes = append(strikes, kafkatest.Strike{Name: name, Do: do})
 		}
 	}
-	topics := []string{names.NotifyJournal(), names.Notifications(), names.NotifyTable()}
 	add(4, "kill", ring.Kill)
 	add(1, "pause", func() { ring.Pause(2 * tortureSession) })
 	add(1, "leave", func() { ring.Leave(200 * time.Millisecond) })
-	add(2, "refusal", func() {
-		broker.FailProduce(topics[random.IntN(len(topics))], 1+random.IntN(3), kerr.NotLeaderForPartition)
-	})
 	g := &storm{random: rand.New(rand.NewPCG(7, 1))}
 	load := func() {
 		broker.Produce(g.records()...)
@@ -105,7 +113,7 @@ func TestNotifyTorture(t *testing.T) {
 	})
 	last.Terminate()
 	<-last.Exited()
-	want, got := recompute(t, broker.Client), planned(t, broker.Client)
+	want, got := recompute(t, broker), planned(t, broker)
 	missing, extra, differing := 0, 0, 0
 	for key, message := range want {
 		if other, ok := got[key]; !ok {

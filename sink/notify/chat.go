@@ -52,6 +52,9 @@ func (c *chat) service(client types.HTTPClient) (types.Service, error) {
 // maxChat bounds the text of a message, in bytes: Telegram takes 4096 characters, the others more.
 const maxChat = 3500
 
+// calm keeps a text from calling people: names of entities come from whoever sends events.
+var calm = strings.NewReplacer("@everyone", "@\u200beveryone", "@here", "@\u200bhere", "@channel", "@\u200bchannel", "<!", "<\u200b!", "<@", "<\u200b@")
+
 // send makes one attempt. A service that goes on after the context has ended can make no more requests.
 func (c *chat) send(ctx context.Context, m *message) error {
 	v := &visitor{ctx: ctx, client: &http.Client{Transport: c.transport, CheckRedirect: stay}}
@@ -59,10 +62,10 @@ func (c *chat) send(ctx context.Context, m *message) error {
 	if err != nil {
 		return &Failure{Permanent: true, Err: err}
 	}
-	text := clip(m.Text, maxChat) + "\n(message " + m.Key + ")"
-	params := types.Params{types.TitleKey: m.Title}
+	title, text := calm.Replace(m.Title), clip(calm.Replace(m.Text), maxChat)+"\n(message "+m.Key+")"
+	params := types.Params{types.TitleKey: title}
 	if !c.titled {
-		text, params = m.Title+"\n"+text, types.Params{}
+		text, params = title+"\n"+text, types.Params{}
 	}
 	done := make(chan error, 1)
 	go func() { done <- service.Send(text, &params) }()

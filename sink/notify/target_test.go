@@ -202,6 +202,23 @@ func TestChats(t *testing.T) {
 	}
 }
 
+// TestEntitiesCallNobody: the name of an entity is no mention of a channel.
+func TestEntitiesCallNobody(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	n := opening()
+	n.Incident.Entity, n.Incident.Sentence = "<!channel>", "@everyone <@U123> look, @here"
+	if err := open(t, Route{Kind: KindSlack, URL: chats[KindSlack].url, Transport: detour{r.URL}}).Send(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	got := <-r.requests
+	for _, bad := range []string{"<!channel", "@everyone", "<@U", "@here", `\u003c!channel`, `\u003c@U`} {
+		if strings.Contains(got.text, bad) {
+			t.Errorf("the message holds %q: %s", bad, got.text)
+		}
+	}
+}
+
 // TestFailures: what a receiver can do wrong ends in bounded time and memory, and the error says whether trying again helps,
 // and no secret.
 func TestFailures(t *testing.T) {

@@ -130,6 +130,10 @@ func (c *backtestCmd) topic(a *app, cfg *Config, d *streams.Definition) (backtes
 	if err != nil {
 		return backtest.Source{}, nil, err
 	}
+	if err := s.awaitTopic(a.ctx, s.topics.Source(d)); err != nil {
+		s.close()
+		return backtest.Source{}, nil, err
+	}
 	return backtest.TopicSource(a.ctx, d.Name, emitters.TopicOptions{
 		Brokers: s.kafka.Brokers, Sarama: s.client(), Topic: s.topics.Source(d), From: times[0], To: times[1],
 	}), s.close, nil

@@ -31,6 +31,9 @@ type letterFilter struct {
 
 // read calls f for each dead letter that matches, oldest first.
 func (c *letterFilter) read(ctx context.Context, s *site, f func(streams.DeadLetter) error) error {
+	if err := s.awaitTopic(ctx, s.topics.DeadLetters()); err != nil {
+		return err
+	}
 	topic, err := emitters.OpenTopic(ctx, emitters.TopicOptions{Brokers: s.kafka.Brokers, Sarama: s.client(), Topic: s.topics.DeadLetters()})
 	if err != nil {
 		return err

@@ -56,16 +56,20 @@ func (c *suggestCmd) fromTopic(a *app) (*suggest.Suggestion, error) {
 		return nil, err
 	}
 	defer site.close()
-	topic, err := emitters.OpenTopic(a.ctx, emitters.TopicOptions{Brokers: site.kafka.Brokers, Sarama: site.client(), Topic: site.topics.Prefix + c.Topic, Newest: sampled})
+	name := site.topics.Prefix + c.Topic
+	if err := site.awaitTopic(a.ctx, name); err != nil {
+		return nil, err
+	}
+	topic, err := emitters.OpenTopic(a.ctx, emitters.TopicOptions{Brokers: site.kafka.Brokers, Sarama: site.client(), Topic: name, Newest: sampled})
 	if err != nil {
 		return nil, err
 	}
 	defer topic.Close()
-	name := c.Name
-	if name == "" {
-		name = streamNameOf(c.Topic)
+	stream := c.Name
+	if stream == "" {
+		stream = streamNameOf(c.Topic)
 	}
-	s, err := suggest.FromRecords(a.ctx, name, func() (streams.Record, error) { return topic.Next() })
+	s, err := suggest.FromRecords(a.ctx, stream, func() (streams.Record, error) { return topic.Next() })
 	if err != nil {
 		return nil, err
 	}

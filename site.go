@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -80,6 +81,15 @@ func (s *site) ensureSources(ctx context.Context, names ...string) error {
 		layout.Definitions = append(layout.Definitions, s.cfg.Streams.Get(name))
 	}
 	return s.admin().Ensure(ctx, layout.Sources()...)
+}
+
+// awaitTopic waits while the brokers are away and fails where the topic does not exist.
+func (s *site) awaitTopic(ctx context.Context, topic string) error {
+	n, err := s.admin().Partitions(ctx, topic)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("topic %s does not exist on %s", topic, strings.Join(s.kafka.Brokers, ","))
+	}
+	return err
 }
 
 // publisher connects a publisher, waiting while the brokers are away.

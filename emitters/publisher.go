@@ -127,7 +127,7 @@ func (p *Publisher) Publish(ctx context.Context, stream string, events []Event) 
 	var good []Event
 	var at []int
 	for i, e := range events {
-		_, reject, err := p.Check(stream, e)
+		_, reject, err := p.Check(stream, &e)
 		if err != nil {
 			return nil, err
 		}
@@ -150,8 +150,9 @@ func (p *Publisher) Publish(ctx context.Context, stream string, events []Event) 
 	return out, nil
 }
 
-// Check reads an event as the stream's processors will and returns its event time, or why they will refuse it.
-func (p *Publisher) Check(stream string, e Event) (time.Time, *streams.Reject, error) {
+// Check reads an event as the stream's processors will and returns its event time, or why they will refuse it. An event without
+// a record key gets its detector's: records without one are scattered over the partitions, and with that their order is lost.
+func (p *Publisher) Check(stream string, e *Event) (time.Time, *streams.Reject, error) {
 	s, ok := p.sources[stream]
 	if !ok {
 		return time.Time{}, nil, fmt.Errorf("stream %q: %w", stream, ErrUnknownStream)
@@ -163,7 +164,13 @@ func (p *Publisher) Check(stream string, e Event) (time.Time, *streams.Reject, e
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	event, reject := s.decoder.Decode(streams.Record{Key: e.Key, Value: e.Value, Timestamp: at})
-	return event.Time, reject, nil
+	if reject != nil {
+		return time.Time{}, reject, nil
+	}
+	if e.Key == nil {
+		e.Key = []byte(event.Key())
+	}
+	return event.Time, nil, nil
 }
 
 // messages makes the records of events. They are not checked. A recorded event whose value carries its time becomes a record of

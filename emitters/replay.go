@@ -112,7 +112,7 @@ func (r *replay) row(ctx context.Context, f *File, row Row) error {
 		}
 		event.Key = key
 	}
-	at, reject, err := r.publisher.Check(r.options.Stream.Name, event)
+	at, reject, err := r.publisher.Check(r.options.Stream.Name, &event)
 	if err != nil {
 		return err
 	}

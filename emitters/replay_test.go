@@ -73,6 +73,33 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestReplayKeepsOrder replays into streams whose producers need no keys: each detector's events get one key, so that they
+// stay on one partition and in order.
+func TestReplayKeepsOrder(t *testing.T) {
+	t.Parallel()
+	path := write(t, "pump.csv", sensorsCSV+"2026-01-02T15:00:00Z,1,2,3,4,m1\n2026-01-02T15:00:01Z,1,2,3,4,m2\n2026-01-02T15:00:02Z,1,2,3,4,m1\n")
+	for key, want := range map[string][]string{
+		streams.KeyStream: {"iot_sensors", "iot_sensors", "iot_sensors"},
+		"machine":         {"iot_sensors/m1", "iot_sensors/m2", "iot_sensors/m1"},
+	} {
+		d := *definition("iot_sensors")
+		d.Key = key
+		c := config([]string{"nowhere:9092"}).WithDefaults()
+		c.Streams = []*streams.Definition{&d}
+		p := &memory{}
+		if _, err := Replay(t.Context(), newPublisher(c, p), ReplayOptions{Stream: &d, Files: []string{path}, Log: quiet()}); err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		for _, m := range p.taken {
+			keys = append(keys, text(m.Key))
+		}
+		if diff := cmp.Diff(want, keys); diff != "" {
+			t.Errorf("key %s: keys (-want +got):\n%s", key, diff)
+		}
+	}
+}
+
 // TestReplayKeepsThePace compares when events are sent with when they are due.
 func TestReplayKeepsThePace(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,7 @@ import (
 
 // Event is one event to publish.
 type Event struct {
-	Key    []byte    // Record key; nil for none.
+	Key    []byte    // Record key; nil takes the detector's, where the stream's key rule is not "record".
 	Value  []byte    // JSON object.
 	Time   time.Time // Becomes the timestamp of the record; zero takes the time of publishing.
 	Truth  string    // Name of the simulated fault the event belongs to, "" for none; travels in a header only.

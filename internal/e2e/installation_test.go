@@ -42,12 +42,7 @@ type installation struct {
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
 	s := &installation{t: t, dir: t.TempDir(), addr: freeAddr(t), topics: streams.Topics{Prefix: fmt.Sprintf("e2e-%d.", time.Now().UnixNano())}}
-	s.binary = filepath.Join(s.dir, "anomalystream")
-	build := exec.Command("go", "build", "-o", s.binary, "anomalystream")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
+	s.binary = build(t, s.dir)
 	if given := os.Getenv("KAFKA_BROKERS"); given != "" {
 		s.brokers = strings.Split(given, ",")
 	} else {
@@ -76,15 +71,35 @@ streams:
 		t.Fatal(err)
 	}
 	t.Setenv("E2E_PG_PASSWORD", password)
+	s.client = connect(t, s.brokers)
+	return s
+}
+
+// build builds the binary into a folder.
+func build(t *testing.T, dir string) string {
+	t.Helper()
+	binary := filepath.Join(dir, "anomalystream")
+	cmd := exec.Command("go", "build", "-o", binary, "anomalystream")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// connect returns a client of brokers that ask for nothing.
+func connect(t *testing.T, brokers []string) sarama.Client {
+	t.Helper()
 	config := sarama.NewConfig()
 	config.Version = sarama.V2_8_0_0
 	config.Producer.Return.Successes = true
 	config.Producer.RequiredAcks = sarama.WaitForAll
-	if s.client, err = sarama.NewClient(s.brokers, config); err != nil {
+	client, err := sarama.NewClient(brokers, config)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.client.Close() })
-	return s
+	t.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 func freeAddr(t *testing.T) string {

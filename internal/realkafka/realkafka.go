@@ -28,15 +28,17 @@ var pom []byte
 
 // Cluster is a running cluster.
 type Cluster struct {
-	t     testing.TB
-	dir   string
-	jars  string
-	nodes []*broker
+	t        testing.TB
+	dir      string
+	jars     string
+	nodes    []*broker
+	security *security // Of the listeners beyond the plain one; nil without any.
 }
 
 type broker struct {
 	id               int
 	port, controller int
+	secure           []int // Ports of the secure listeners.
 	dir              string
 	mu               sync.Mutex
 	process          *exec.Cmd
@@ -50,23 +52,31 @@ var jarsOnce sync.Mutex
 // ends. It fails the test when Java or the jars cannot be had: a lane that runs without its server proves nothing.
 func Start(t testing.TB, n int) *Cluster {
 	t.Helper()
+	return start(t, n, nil)
+}
+
+func start(t testing.TB, n int, sec *security) *Cluster {
+	t.Helper()
 	// Not the test's own directory: its name may hold a comma, and Kafka takes that for a list.
 	dir, err := os.MkdirTemp("", "realkafka-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	c := &Cluster{t: t, dir: dir, jars: fetchJars(t)}
-	ports := freePorts(t, 2*n)
+	c := &Cluster{t: t, dir: dir, jars: fetchJars(t), security: sec}
+	per := 2 + len(sec.listeners())
+	ports := freePorts(t, per*n)
 	for i := range n {
-		c.nodes = append(c.nodes, &broker{id: i + 1, port: ports[2*i], controller: ports[2*i+1], dir: filepath.Join(c.dir, fmt.Sprint(i+1))})
+		own := ports[per*i : per*(i+1)]
+		c.nodes = append(c.nodes, &broker{id: i + 1, port: own[0], controller: own[1], secure: own[2:], dir: filepath.Join(c.dir, fmt.Sprint(i+1))})
 	}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id)
 	clusterID := base64.RawURLEncoding.EncodeToString(id)
 	for _, b := range c.nodes {
 		c.configure(b)
-		format := c.java("-Xmx128m", "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", filepath.Join(b.dir, "server.properties"))
+		args := []string{"-Xmx128m", "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", filepath.Join(b.dir, "server.properties")}
+		format := c.java(append(args, sec.users()...)...)
 		if out, err := format.CombinedOutput(); err != nil {
 			t.Fatalf("formatting the storage of broker %d: %v\n%s", b.id, err, out)
 		}
@@ -156,17 +166,24 @@ func (c *Cluster) configure(b *broker) {
 	for _, v := range c.nodes {
 		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", v.id, v.controller))
 	}
+	names := []string{fmt.Sprintf("PLAINTEXT://127.0.0.1:%d", b.port)}
+	protocols := "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+	for i, l := range c.security.listeners() {
+		names = append(names, fmt.Sprintf("%s://127.0.0.1:%d", l.name, b.secure[i]))
+		protocols += "," + l.name + ":" + l.protocol
+	}
+	advertised := strings.Join(names, ",")
 	n := len(c.nodes)
 	inSync := min(n, 2)
 	lines := []string{
 		fmt.Sprintf("node.id=%d", b.id),
 		"process.roles=broker,controller",
 		"controller.quorum.voters=" + strings.Join(voters, ","),
-		fmt.Sprintf("listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", b.port, b.controller),
-		fmt.Sprintf("advertised.listeners=PLAINTEXT://127.0.0.1:%d", b.port),
+		fmt.Sprintf("listeners=%s,CONTROLLER://127.0.0.1:%d", advertised, b.controller),
+		"advertised.listeners=" + advertised,
 		"controller.listener.names=CONTROLLER",
 		"inter.broker.listener.name=PLAINTEXT",
-		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"listener.security.protocol.map=" + protocols,
 		"log.dirs=" + filepath.Join(b.dir, "data"),
 		"auto.create.topics.enable=false",
 		"num.partitions=4",
@@ -187,6 +204,7 @@ func (c *Cluster) configure(b *broker) {
 		"num.network.threads=2",
 		"num.io.threads=4",
 	}
+	lines = append(lines, c.security.properties()...)
 	for name, text := range map[string]string{"server.properties": strings.Join(lines, "\n") + "\n", "log4j2.properties": "rootLogger.level=warn\nrootLogger.appenderRef.out.ref=out\nappender.out.type=Console\nappender.out.name=out\nappender.out.layout.type=PatternLayout\nappender.out.layout.pattern=%d{ISO8601} %p %c{1} %m%n\n"} {
 		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o644); err != nil {
 			c.t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -270,8 +271,8 @@ func cause(err error) string {
 // transient reports whether an error of a client may go away by waiting.
 func transient(err error) bool {
 	var topic *TopicError
-	var certificate *tls.CertificateVerificationError
-	if errors.As(err, &topic) || errors.As(err, &certificate) || errors.Is(err, ErrGroupActive) {
+	var theirs *tls.CertificateVerificationError
+	if errors.As(err, &topic) || errors.As(err, &theirs) || refusesOurs(err) || errors.Is(err, ErrGroupActive) {
 		return false
 	}
 	for _, final := range []error{
@@ -283,6 +284,12 @@ func transient(err error) bool {
 		}
 	}
 	return true
+}
+
+// refusesOurs reports whether the broker does not accept our certificate, or misses one: a TLS alert, which has no type.
+func refusesOurs(err error) bool {
+	var alert *net.OpError
+	return errors.As(err, &alert) && alert.Op == "remote error" && strings.Contains(alert.Error(), "certificate")
 }
 
 // wait sleeps for d or until the context ends, whose error it returns.

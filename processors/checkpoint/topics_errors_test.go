@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +27,8 @@ func TestErrorsOfTheConnection(t *testing.T) {
 		"wrong port":         {io.EOF, true, "do kafka.tls and kafka.sasl fit this port?"},
 		"TLS port":           {io.ErrUnexpectedEOF, true, "do kafka.tls and kafka.sasl fit this port?"},
 		"unknown authority":  {&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, false, "unknown authority"},
+		"no certificate":     {&net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}, false, "certificate required"},
+		"broker closing":     {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true, "reset"},
 		"wrong password":     {sarama.ErrSASLAuthenticationFailed, false, "SASL Authentication failed"},
 		"not allowed":        {sarama.ErrTopicAuthorizationFailed, false, "not authorized"},
 		"leader not elected": {sarama.ErrLeaderNotAvailable, true, "leader"},

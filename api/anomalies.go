@@ -89,12 +89,12 @@ type streamListInput struct {
 
 // anomalyList is one page of anomalies.
 type anomalyList struct {
-	Items      []streams.StoredAnomaly `json:"items" doc:"Anomalies in the order asked for."`
-	Total      *int64                  `json:"total" doc:"Number of anomalies the filters select; null with count=false."`
-	TotalExact bool                    `json:"total_exact" doc:"False where more than total are selected, and where total is null. A whole stream is counted exactly, other filters up to 10,000."`
-	Limit      int                     `json:"limit"`
-	Offset     int                     `json:"offset"`
-	NextCursor *string                 `json:"next_cursor" doc:"Cursor of the next page; null on the last one."`
+	Items      encodedItems `json:"items" doc:"Anomalies in the order asked for."`
+	Total      *int64       `json:"total" doc:"Number of anomalies the filters select; null with count=false."`
+	TotalExact bool         `json:"total_exact" doc:"False where more than total are selected, and where total is null. A whole stream is counted exactly, other filters up to 10,000."`
+	Limit      int          `json:"limit"`
+	Offset     int          `json:"offset"`
+	NextCursor *string      `json:"next_cursor" doc:"Cursor of the next page; null on the last one."`
 }
 
 type anomalyListOutput struct{ Body anomalyList }
@@ -168,10 +168,7 @@ func (s *Server) queryAnomalies(ctx context.Context, f *AnomalyFilter, q streams
 	if err != nil {
 		return nil, err
 	}
-	out := anomalyList{Items: make([]streams.StoredAnomaly, len(page.Items)), Limit: f.Limit, Offset: f.Offset}
-	for i, a := range page.Items {
-		out.Items[i] = storedOut(a)
-	}
+	out := anomalyList{Items: page.Items, Limit: f.Limit, Offset: f.Offset}
 	if page.Next != "" {
 		out.NextCursor = &page.Next
 	}

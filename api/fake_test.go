@@ -83,7 +83,13 @@ func (h *fakeHistory) Anomalies(_ context.Context, q streams.AnomalyQuery) (stre
 	}
 	start = min(start, len(rows))
 	end := min(start+q.Limit, len(rows))
-	page.Items = rows[start:end]
+	for _, a := range rows[start:end] {
+		b, err := json.Marshal(storedOut(a))
+		if err != nil {
+			return page, err
+		}
+		page.Items = append(page.Items, b)
+	}
 	if end < len(rows) {
 		page.Next = strconv.Itoa(end)
 	}

@@ -119,7 +119,10 @@ func TestIncident(t *testing.T) {
 	r.call(404, "GET", "/api/incidents/nobody", "")
 	r.call(404, "GET", "/api/incidents/nobody/anomalies", "")
 	r.call(422, "GET", "/api/incidents/"+strings.Repeat("x", 601), "")
-	var list anomalyList
+	var list struct {
+		Items []streams.StoredAnomaly
+		Total *int64
+	}
 	r.call(200, "GET", "/api/incidents/server_metrics-0-1000/anomalies?sort=oldest", "").decode(t, &list)
 	if len(list.Items) != 1 || list.Items[0].ID != "server_metrics-0-1000" || list.Total == nil || *list.Total != 1 {
 		t.Errorf("anomalies: %+v", list)

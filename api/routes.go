@@ -33,6 +33,7 @@ func describe(version string) huma.Config {
 		{Name: tagEvents, Description: "Sending events and asking for their score."},
 		{Name: tagOperation, Description: "Health and audit."},
 	}
+	c.Formats = map[string]huma.Format{"application/json": format(), "json": format()}
 	c.DocsPath = ""
 	c.SchemasPath = ""
 	c.CreateHooks = nil

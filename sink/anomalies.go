@@ -2,23 +2,15 @@ package sink
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"anomalystream/streams"
 )
 
-const anomalyFields = `id, "timestamp", stream, entity, kind, score, severity, alert_score, votes, voters, needed, detectors, features, contributions,
-  sentence, explanation, source_topic, source_partition, source_offset, replay, suppressed_by, created_at`
-
-const anomalyStatement = `SELECT ` + anomalyFields + ` FROM anomalies WHERE id = $1 LIMIT 1`
-
 // Anomalies returns one page. Errors: streams.ErrBadCursor, else trouble of the database.
 func (s *Store) Anomalies(ctx context.Context, q streams.AnomalyQuery) (streams.AnomalyPage, error) {
-	page := streams.AnomalyPage{Items: []streams.StoredAnomaly{}, Total: -1}
+	page := streams.AnomalyPage{Total: -1}
 	if q.Count {
 		total, more, err := s.count(ctx, &q)
 		if err != nil {
@@ -27,36 +19,58 @@ func (s *Store) Anomalies(ctx context.Context, q streams.AnomalyQuery) (streams.
 		page.Total, page.More = total, more
 	}
 	q.Limit = min(max(q.Limit, 1), 1000)
-	statement, args, err := s.pageStatement(&q)
-	if err != nil {
-		return page, err
-	}
-	items, err := s.anomalies(ctx, statement, args...)
-	if err != nil {
-		return page, err
-	}
-	if len(items) > q.Limit {
-		items = items[:q.Limit]
-		last := &items[q.Limit-1]
-		o := sortedAnomalies.order(q.Sort)
-		number := last.Score
-		if o.sort == streams.SortSeverity {
-			number = last.Severity
+	for _, w := range s.windows(ctx, &q) {
+		if err := s.fill(ctx, &page, &q, w); err != nil {
+			return page, err
 		}
-		page.Next = o.cursor(last.Timestamp, number, last.ID)
+		if page.Next != "" {
+			break
+		}
 	}
-	page.Items = items
 	return page, nil
 }
 
+// rowSize is about how long an anomaly of a few features is as JSON.
+const rowSize = 1 << 10
+
+// fill reads the page within a window.
+func (s *Store) fill(ctx context.Context, page *streams.AnomalyPage, q *streams.AnomalyQuery, w window) error {
+	statement, args, err := s.pageStatement(q, w)
+	if err != nil {
+		return err
+	}
+	page.Items = make([]streams.EncodedAnomaly, 0, min(q.Limit, 100))
+	all := make([]byte, 0, rowSize*cap(page.Items)) // One piece of memory for the rows of a usual page.
+	next := ""
+	return s.anomalies(ctx, statement, args, func(r *anomalyRow) error {
+		if len(page.Items) == q.Limit {
+			page.Next = next
+			return nil
+		}
+		start := len(all)
+		all = r.appendJSON(all)
+		if page.Items = append(page.Items, all[start:len(all):len(all)]); len(page.Items) == q.Limit {
+			o := sortedAnomalies.order(q.Sort)
+			number := r.Score
+			if o.sort == streams.SortSeverity {
+				number = r.Severity
+			}
+			next = o.cursor(r.Timestamp, number, r.ID)
+		}
+		return nil
+	})
+}
+
 // pageStatement reads one row more than the page has, which tells whether there is another page.
-func (s *Store) pageStatement(q *streams.AnomalyQuery) (statement string, args []any, err error) {
+func (s *Store) pageStatement(q *streams.AnomalyQuery, w window) (statement string, args []any, err error) {
 	c := s.filter(q)
+	w.add(c)
 	o := sortedAnomalies.order(q.Sort)
 	if err := o.after(c, q.Cursor); err != nil {
 		return "", nil, err
 	}
-	statement = fmt.Sprintf(`SELECT %s FROM anomalies%s%s LIMIT %d OFFSET %d`, anomalyFields, c.where(), o.by(), q.Limit+1, max(q.Offset, 0))
+	behind(o, q.Cursor).add(c)
+	statement = fmt.Sprintf(`SELECT %s FROM anomalies%s%s LIMIT %d OFFSET %d`, s.anomalyFields(), c.where(), o.by(), q.Limit+1, max(q.Offset, 0))
 	return statement, c.args, nil
 }
 
@@ -120,6 +134,7 @@ func (s *Store) filter(q *streams.AnomalyQuery) *conditions {
 	if !q.To.IsZero() {
 		c.add(`"timestamp" < ?`, q.To)
 	}
+	covering(q.From, q.To).add(c)
 	switch {
 	case q.Detector == "":
 	case s.pool != nil:
@@ -132,7 +147,7 @@ func (s *Store) filter(q *streams.AnomalyQuery) *conditions {
 
 // Anomaly returns one anomaly. Error streams.ErrNotFound where there is none.
 func (s *Store) Anomaly(ctx context.Context, id string) (streams.StoredAnomaly, error) {
-	items, err := s.anomalies(ctx, anomalyStatement, id)
+	items, err := s.decoded(ctx, s.anomalyStatement(), id)
 	if err != nil {
 		return streams.StoredAnomaly{}, err
 	}
@@ -142,11 +157,15 @@ func (s *Store) Anomaly(ctx context.Context, id string) (streams.StoredAnomaly, 
 	return items[0], nil
 }
 
+func (s *Store) anomalyStatement() string {
+	return `SELECT ` + s.anomalyFields() + ` FROM anomalies WHERE id = $1 LIMIT 1`
+}
+
 // Since returns what was stored after (created, id), in order of created_at and id, at most limit rows. Rows appear when their
 // batch is committed, some milliseconds after created_at: whoever follows the store reads a little of the past again.
 func (s *Store) Since(ctx context.Context, created time.Time, id string, limit int) ([]streams.StoredAnomaly, error) {
 	statement, args := s.sinceStatement(created, id, limit)
-	return s.anomalies(ctx, statement, args...)
+	return s.decoded(ctx, statement, args...)
 }
 
 func (s *Store) sinceStatement(created time.Time, id string, limit int) (statement string, args []any) {
@@ -156,38 +175,36 @@ func (s *Store) sinceStatement(created time.Time, id string, limit int) (stateme
 	} else {
 		c.add("(created_at, id) > (?, ?)", created, id)
 	}
-	return fmt.Sprintf(`SELECT %s FROM anomalies%s ORDER BY created_at, id LIMIT %d`, anomalyFields, c.where(), max(limit, 0)), c.args
+	return fmt.Sprintf(`SELECT %s FROM anomalies%s ORDER BY created_at, id LIMIT %d`, s.anomalyFields(), c.where(), max(limit, 0)), c.args
 }
 
-func (s *Store) anomalies(ctx context.Context, statement string, args ...any) ([]streams.StoredAnomaly, error) {
+// decoded returns the anomalies that a statement selects.
+func (s *Store) decoded(ctx context.Context, statement string, args ...any) ([]streams.StoredAnomaly, error) {
+	out := []streams.StoredAnomaly{}
+	err := s.anomalies(ctx, statement, args, func(r *anomalyRow) error {
+		a, err := r.decode()
+		out = append(out, a)
+		return err
+	})
+	return out, err
+}
+
+// anomalies calls take with each row that a statement selects.
+func (s *Store) anomalies(ctx context.Context, statement string, args []any, take func(*anomalyRow) error) error {
+	const doing = "reading anomalies"
 	rows, err := s.db.QueryContext(ctx, s.bind(statement), args...)
 	if err != nil {
-		return nil, classify("reading anomalies", err)
+		return classify(doing, err)
 	}
 	defer rows.Close()
-	out := []streams.StoredAnomaly{}
+	var r anomalyRow
 	for rows.Next() {
-		a, err := scanAnomaly(rows)
-		if err != nil {
-			return nil, classify("reading anomalies", err)
+		if err := r.scan(rows); err != nil {
+			return classify(doing, err)
 		}
-		out = append(out, a)
+		if err := take(&r); err != nil {
+			return classify(doing, err)
+		}
 	}
-	return out, classify("reading anomalies", rows.Err())
-}
-
-func scanAnomaly(rows *sql.Rows) (a streams.StoredAnomaly, err error) {
-	var at, created moment
-	var detectors, features, contributions, explanation []byte
-	err = rows.Scan(&a.ID, &at, &a.Stream, &a.Entity, &a.Kind, &a.Score, &a.Severity, &a.AlertScore, &a.Votes, &a.Voters, &a.Needed,
-		&detectors, &features, &contributions, &a.Why.Sentence, &explanation, &a.Source.Topic, &a.Source.Partition, &a.Source.Offset,
-		&a.Replay, &a.Suppressed, &created)
-	if err != nil {
-		return a, err
-	}
-	sentence := a.Why.Sentence
-	err = errors.Join(json.Unmarshal(explanation, &a.Why), json.Unmarshal(contributions, &a.Why.Contributions),
-		json.Unmarshal(detectors, &a.Detectors), json.Unmarshal(features, &a.Features))
-	a.Why.Sentence, a.Timestamp, a.CreatedAt = sentence, at.Time, created.Time
-	return a, err
+	return classify(doing, rows.Err())
 }

@@ -144,6 +144,14 @@ func list[T any](v []T) string {
 	return text(v)
 }
 
+// object is text of a map: never null.
+func object[V any](v map[string]V) string {
+	if v == nil {
+		return "{}"
+	}
+	return text(v)
+}
+
 // reason is the explanation without what has columns of its own.
 func reason(e streams.Explanation) string {
 	e.Contributions, e.Sentence = nil, ""

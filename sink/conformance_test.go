@@ -3,6 +3,7 @@ package sink
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -42,7 +43,7 @@ func conformance(t *testing.T, fresh func(*testing.T) *Store) {
 	for name, test := range map[string]func(*testing.T, *Store){
 		"round trip": testRoundTrip, "idempotent": testIdempotent, "counts": testCounts, "pages": testPages, "filters": testFilters, "since": testSince,
 		"delete": testDelete, "stats": testStats, "rollups": testRollups, "hostile": testHostile, "times": testTimes, "large": testLarge,
-		"retention": testRetention, "detectors": testDetectors, "exact": testExact, "totals": testTotals, "progress": testProgress,
+		"retention": testRetention, "detectors": testDetectors, "exact": testExact, "totals": testTotals, "progress": testProgress, "encoding": testEncoding,
 		"incident round trip": testIncidentRoundTrip, "incident revisions": testIncidentRevisions, "incident pages": testIncidentPages,
 		"incident filters": testIncidentFilters, "incidents since": testIncidentsSince, "incident anomalies": testIncidentAnomalies,
 		"incident retention": testIncidentRetention, "incident verdicts": testIncidentVerdicts, "verdicts": testVerdicts, "verdict pages": testVerdictPages, "precision": testPrecision,
@@ -91,13 +92,25 @@ func write(t testing.TB, s *Store, b Batch) Written {
 	return w
 }
 
-func page(t testing.TB, s *Store, q streams.AnomalyQuery) streams.AnomalyPage {
+// decodedPage is a page whose anomalies are decoded.
+type decodedPage struct {
+	streams.AnomalyPage
+	Items []streams.StoredAnomaly
+}
+
+func page(t testing.TB, s *Store, q streams.AnomalyQuery) decodedPage {
 	t.Helper()
 	p, err := s.Anomalies(context.Background(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p
+	out := decodedPage{AnomalyPage: p, Items: make([]streams.StoredAnomaly, len(p.Items))}
+	for i, item := range p.Items {
+		if err := json.Unmarshal(item, &out.Items[i]); err != nil {
+			t.Fatalf("%v in %s", err, item)
+		}
+	}
+	return out
 }
 
 func testRoundTrip(t *testing.T, s *Store) {

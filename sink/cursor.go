@@ -57,33 +57,39 @@ func (o order) cursor(at time.Time, number float64, id string) string {
 	return o.sort + "," + value + "," + id
 }
 
+// parse reads a cursor of this order: the value of the sort column, a float64 or a time.Time, and the id. Error streams.ErrBadCursor.
+func (o order) parse(cursor string) (value any, id string, err error) {
+	parts := strings.SplitN(cursor, ",", 3)
+	if len(parts) != 3 || parts[0] != o.sort {
+		return nil, "", streams.ErrBadCursor
+	}
+	if o.number {
+		v, err := strconv.ParseFloat(parts[1], 64)
+		if err != nil {
+			return nil, "", streams.ErrBadCursor
+		}
+		return v, parts[2], nil
+	}
+	v, err := strconv.ParseInt(parts[1], 10, 64)
+	if err != nil {
+		return nil, "", streams.ErrBadCursor
+	}
+	return time.UnixMicro(v).UTC(), parts[2], nil
+}
+
 // after restricts a query to the rows behind a cursor; "" is the beginning. Error streams.ErrBadCursor.
 func (o order) after(c *conditions, cursor string) error {
 	if cursor == "" {
 		return nil
 	}
-	parts := strings.SplitN(cursor, ",", 3)
-	if len(parts) != 3 || parts[0] != o.sort {
-		return streams.ErrBadCursor
-	}
-	var value any
-	if o.number {
-		v, err := strconv.ParseFloat(parts[1], 64)
-		if err != nil {
-			return streams.ErrBadCursor
-		}
-		value = v
-	} else {
-		v, err := strconv.ParseInt(parts[1], 10, 64)
-		if err != nil {
-			return streams.ErrBadCursor
-		}
-		value = time.UnixMicro(v).UTC()
+	value, id, err := o.parse(cursor)
+	if err != nil {
+		return err
 	}
 	sign := "<"
 	if o.ascending {
 		sign = ">"
 	}
-	c.add(fmt.Sprintf("(%s, id) %s (?, ?)", o.column, sign), value, parts[2])
+	c.add(fmt.Sprintf("(%s, id) %s (?, ?)", o.column, sign), value, id)
 	return nil
 }

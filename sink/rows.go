@@ -31,7 +31,7 @@ func anomalyColumns(rows []Emitted) []any {
 		column(rows, func(a *Emitted) int32 { return int32(a.Voters) }),
 		column(rows, func(a *Emitted) int32 { return int32(a.Needed) }),
 		column(rows, func(a *Emitted) string { return list(a.Detectors) }),
-		column(rows, func(a *Emitted) string { return text(a.Features) }),
+		column(rows, func(a *Emitted) string { return object(a.Features) }),
 		column(rows, func(a *Emitted) string { return list(a.Why.Contributions) }),
 		column(rows, func(a *Emitted) string { return a.Why.Sentence }),
 		column(rows, func(a *Emitted) string { return reason(a.Why) }),

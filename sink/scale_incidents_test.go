@@ -67,7 +67,7 @@ func incidentQuestions(t testing.TB, s *Store, incidents int64) []question {
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement, args, err = s.pageStatement(&streams.AnomalyQuery{Stream: one.Stream, Incident: id, From: one.Start, To: one.Latest.Add(time.Microsecond), Limit: 50})
+	statement, args, err = s.pageStatement(&streams.AnomalyQuery{Stream: one.Stream, Incident: id, From: one.Start, To: one.Latest.Add(time.Microsecond), Limit: 50}, window{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,10 +24,11 @@ var migrations embed.FS
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
-	cfg  Config
-	db   *sql.DB       // Queries, for both databases.
-	pool *pgxpool.Pool // Batches; nil for SQLite.
-	made partitions    // Postgres.
+	cfg    Config
+	db     *sql.DB       // Queries, for both databases.
+	pool   *pgxpool.Pool // Batches; nil for SQLite.
+	made   partitions    // Postgres.
+	extent extent        // Postgres.
 	// hyper says that TimescaleDB keeps anomalies and rollups: it makes and drops what we call partitions.
 	hyper bool
 }

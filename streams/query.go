@@ -17,6 +17,10 @@ type StoredAnomaly struct {
 	CreatedAt time.Time `json:"created_at"` // When the sink stored it, UTC.
 }
 
+// EncodedAnomaly is a StoredAnomaly as JSON. Lists pass rows of the store on: decoding them only to encode them again would take
+// most of their time.
+type EncodedAnomaly []byte
+
 // AnomalyQuery selects anomalies of the store; zero fields do not restrict.
 type AnomalyQuery struct {
 	Stream      string
@@ -46,7 +50,7 @@ const (
 
 // AnomalyPage is one page of anomalies.
 type AnomalyPage struct {
-	Items []StoredAnomaly
+	Items []EncodedAnomaly
 	Next  string // Cursor of the next page, "" on the last one.
 	Total int64  // Number of rows the query selects, -1 when not asked for.
 	More  bool   // The query selects more than Total, which is CountLimit.

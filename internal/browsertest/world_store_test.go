@@ -4,6 +4,7 @@ package browsertest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -41,7 +42,11 @@ func (w *world) Anomalies(_ context.Context, q streams.AnomalyQuery) (streams.An
 			page.Next = strconv.Itoa(i + 1)
 			break
 		}
-		page.Items = append(page.Items, a)
+		b, err := json.Marshal(a)
+		if err != nil {
+			return page, err
+		}
+		page.Items = append(page.Items, b)
 	}
 	return page, nil
 }

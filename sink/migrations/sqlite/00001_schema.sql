@@ -30,10 +30,11 @@ CREATE TABLE anomalies (
 CREATE INDEX anomalies_by_time            ON anomalies (timestamp DESC, id DESC);
 CREATE INDEX anomalies_by_stream          ON anomalies (stream, timestamp DESC, id DESC);
 CREATE INDEX anomalies_by_entity          ON anomalies (stream, entity, timestamp DESC, id DESC);
-CREATE INDEX anomalies_by_score           ON anomalies (score DESC, id DESC);
-CREATE INDEX anomalies_by_stream_score    ON anomalies (stream, score DESC, id DESC);
-CREATE INDEX anomalies_by_severity        ON anomalies (severity DESC, id DESC);
-CREATE INDEX anomalies_by_stream_severity ON anomalies (stream, severity DESC, id DESC);
+-- With the time, so that what scores highly in a span of time is counted by the index alone.
+CREATE INDEX anomalies_by_score           ON anomalies (score DESC, id DESC, timestamp);
+CREATE INDEX anomalies_by_stream_score    ON anomalies (stream, score DESC, id DESC, timestamp);
+CREATE INDEX anomalies_by_severity        ON anomalies (severity DESC, id DESC, timestamp);
+CREATE INDEX anomalies_by_stream_severity ON anomalies (stream, severity DESC, id DESC, timestamp);
 CREATE INDEX anomalies_by_created         ON anomalies (created_at, id);
 CREATE INDEX anomalies_of_rules           ON anomalies (timestamp DESC, id DESC) WHERE kind = 'rule';
 

@@ -87,7 +87,7 @@ func (s *site) ensureSources(ctx context.Context, names ...string) error {
 func (s *site) awaitTopic(ctx context.Context, topic string) error {
 	n, err := s.admin().Partitions(ctx, topic)
 	if err == nil && n == 0 {
-		err = fmt.Errorf("topic %s does not exist on %s", topic, strings.Join(s.kafka.Brokers, ","))
+		err = fmt.Errorf("reading topic %s on %s: it does not exist", topic, strings.Join(s.kafka.Brokers, ","))
 	}
 	return err
 }

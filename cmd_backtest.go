@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -126,7 +127,7 @@ func (c *backtestCmd) topic(a *app, cfg *Config, d *streams.Definition) (backtes
 		}
 		times[i] = t
 	}
-	s, err := a.openSite(cfg)
+	s, err := a.openCluster(cfg)
 	if err != nil {
 		return backtest.Source{}, nil, err
 	}
@@ -151,6 +152,9 @@ func (c *backtestCmd) print(a *app, r *backtest.RunResult) {
 		printSource(w, &r.Total)
 	}
 	_ = w.Flush()
+	for i := range r.Sources {
+		printRejects(a.stdout, &r.Sources[i])
+	}
 	if r.NAB != nil {
 		fmt.Fprintf(a.stdout, "NAB: %+v\n", *r.NAB)
 	}
@@ -169,6 +173,17 @@ func printSource(w *tabwriter.Writer, s *backtest.SourceResult) {
 	}
 	i := s.Incidents
 	fmt.Fprintf(w, "\t%d\t%d\t%s\t%s\n", i.Incidents, i.Notifications, figure(i.FalsePerDay, 2), figure(i.Recall, 2))
+}
+
+// printRejects says why rows of a source are no events of the stream.
+func printRejects(w io.Writer, s *backtest.SourceResult) {
+	const most = 3
+	for _, r := range s.Rejects[:min(len(s.Rejects), most)] {
+		fmt.Fprintf(w, "%s: row %d was rejected: %s\n", s.Name, r.Row, r.Reason)
+	}
+	if more := s.Rejected - most; more > 0 {
+		fmt.Fprintf(w, "%s: %d more rows were rejected\n", s.Name, more)
+	}
 }
 
 // figure shows a figure that may be unknown.

@@ -26,7 +26,7 @@ type letterFilter struct {
 	Stream []string `placeholder:"NAME" help:"Only of these streams."`
 	Code   []string `placeholder:"CODE" help:"Only with these reason codes, for example missing_field."`
 	Stage  string   `default:"" placeholder:"STAGE" help:"Only of this stage: decode, detect, journal, incidents, sink or notify."`
-	Limit  int      `default:"0" placeholder:"N" help:"At most this many, the newest; 0 for all."`
+	Limit  int      `default:"0" placeholder:"N" help:"At most this many, the newest. Default: all."`
 }
 
 // read calls f for each dead letter that matches, oldest first.

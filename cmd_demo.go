@@ -16,10 +16,10 @@ import (
 
 // demoCmd runs everything in one process.
 type demoCmd struct {
-	Duration time.Duration `placeholder:"60s" help:"Stop after this long. Default: until interrupted."`
+	Duration time.Duration `placeholder:"DURATION" help:"Stop after this long, for example 60s. Default: until interrupted."`
 	Seed     uint64        `default:"1" help:"The same seed simulates the same events."`
-	Addr     string        `default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address of API and page; port 0 takes a free one."`
-	Rate     string        `default:"300/s" placeholder:"N/s" help:"Simulated events per second over all streams, or of the replayed files: N/s, max or realtime."`
+	Addr     string        `default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address of API and page; port 0 takes a free one. Default: ${default}."`
+	Rate     string        `default:"300/s" placeholder:"N/s" help:"Simulated events per second over all streams, or of the replayed files: N/s, max or realtime. Default: ${default}."`
 	Data     []string      `type:"existingfile" placeholder:"FILE" help:"Replay these CSV or JSON Lines files instead of simulating; each is a stream of its own, with every numeric column."`
 	Output   string        `enum:"text,json" default:"text" help:"Summary on standard output: text or json."`
 }

@@ -14,7 +14,7 @@ import (
 type emitCmd struct {
 	Config string   `required:"" type:"path" placeholder:"FILE" help:"Configuration file."`
 	Stream []string `placeholder:"NAME" help:"Stream to simulate: server_metrics, transactions or iot_sensors. Repeat for several; default: all three."`
-	Rate   string   `default:"1000/s" placeholder:"N/s" help:"Events per second over all streams, or max."`
+	Rate   string   `default:"1000/s" placeholder:"N/s" help:"Events per second over all streams, or max. Default: ${default}."`
 	Count  int64    `placeholder:"N" help:"Stop after this many events over all streams. Default: go on until interrupted."`
 	Seed   uint64   `default:"1" help:"The same seed gives the same events."`
 	Output string   `enum:"text,json" default:"text" help:"Output on standard output: text or json."`
@@ -45,7 +45,7 @@ func (c *emitCmd) Run(a *app) error {
 			return usagef("--stream: %s is not configured in %s", name, c.Config)
 		}
 	}
-	s, err := a.openSite(cfg)
+	s, err := a.openCluster(cfg)
 	if err != nil {
 		return err
 	}

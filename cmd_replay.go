@@ -12,7 +12,7 @@ import (
 type replayCmd struct {
 	Config string   `required:"" type:"path" placeholder:"FILE" help:"Configuration file."`
 	Stream string   `required:"" placeholder:"NAME" help:"Stream whose topic the rows go to."`
-	Rate   string   `default:"max" placeholder:"RATE" help:"max, realtime (as far apart as the rows' times), or events per second such as 1000/s."`
+	Rate   string   `default:"max" placeholder:"RATE" help:"max, realtime (as far apart as the rows' times), or events per second such as 1000/s. Default: ${default}."`
 	Key    string   `placeholder:"FIELD" help:"Field whose value becomes the record key, for streams with key: record. Default: the file's name, one file one key."`
 	Output string   `enum:"text,json" default:"text" help:"Output on standard output: text or json."`
 	Files  []string `arg:"" name:"file" type:"existingfile" help:"CSV (first column the time, header names the fields) or JSON Lines; .gz is unpacked."`
@@ -33,7 +33,7 @@ func (c *replayCmd) Run(a *app) error {
 		return usagef("--stream: %w", err)
 	}
 	cfg.Streams.add(definition)
-	s, err := a.openSite(cfg)
+	s, err := a.openCluster(cfg)
 	if err != nil {
 		return err
 	}

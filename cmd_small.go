@@ -38,7 +38,7 @@ func printVersion(w io.Writer) error {
 
 // healthCmd asks a running API for its health: the image holds no shell and no curl.
 type healthCmd struct {
-	URL string `default:"http://127.0.0.1:8000/readyz" help:"Address to ask."`
+	URL string `default:"http://127.0.0.1:8000/readyz" help:"Address to ask. With TLS or another port, say so here."`
 }
 
 // Run fails unless the answer is 200.

@@ -84,5 +84,5 @@ func (a *app) openConfigured(path string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.openSite(cfg)
+	return a.openCluster(cfg)
 }

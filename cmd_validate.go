@@ -29,9 +29,18 @@ func (c *validateCmd) Run(a *app) error {
 	fmt.Fprintln(w, "stream\ttopic\tkey\tfeatures\tdetectors\tvote\trate")
 	for _, d := range cfg.Streams.Definitions() {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%g\n", d.Name, cfg.Kafka.TopicPrefix+d.Topic, d.Key,
-			strings.Join(featureNames(d), ", "), strings.Join(detectorNames(d), ", "), d.Vote, d.Rate)
+			some(featureNames(d)), strings.Join(detectorNames(d), ", "), d.Vote, d.Rate)
 	}
 	return w.Flush()
+}
+
+// some names the first few.
+func some(names []string) string {
+	const most = 8
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 func featureNames(d *streams.Definition) []string {

@@ -46,10 +46,10 @@ type cli struct {
 	HashToken   hashTokenCmd   `cmd:"" name:"hash-token" help:"Make an API token and the hash that goes into the configuration."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 
-	ShowVersion versionFlag `name:"version" help:"Print the version."`
+	ShowVersion versionFlag `name:"version" group:"Everywhere:" help:"Print the version."`
 
-	LogLevel  string `name:"log-level" placeholder:"LEVEL" help:"Log level on standard error: debug, info, warn or error. Default: the configuration's." enum:",debug,info,warn,error" default:""`
-	LogFormat string `name:"log-format" placeholder:"FORMAT" help:"Log format: text or json. Default: the configuration's." enum:",text,json" default:""`
+	LogLevel  string `name:"log-level" group:"Everywhere:" placeholder:"LEVEL" help:"Log level on standard error: debug, info, warn or error. Default: the configuration's." enum:",debug,info,warn,error" default:""`
+	LogFormat string `name:"log-format" group:"Everywhere:" placeholder:"FORMAT" help:"Log format: text or json. Default: the configuration's." enum:",text,json" default:""`
 }
 
 // app is what every command gets.
@@ -82,7 +82,7 @@ func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 	exited := -1
 	parser, err := kong.New(&c,
 		kong.Name("anomalystream"),
-		kong.Description("Real-time anomaly detection over Kafka streams."),
+		kong.Description(description),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		kong.Writers(stdout, stderr),

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -215,7 +216,8 @@ func (w *world) deadLetters() []streams.DeadLetter {
 // TestExitCodes holds the command line to 0 for success, 1 for failure and 2 for wrong usage, with a message that helps.
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
-	good := writeFile(t, "kafka: {brokers: embedded}\n")
+	kafka := kafkatest.Start(t)
+	embedded := writeFile(t, "kafka: {brokers: embedded}\n")
 	bad := writeFile(t, "kafka: {brokerz: [a:1]}\n")
 	text := filepath.Join(t.TempDir(), "notes.txt")
 	if err := os.WriteFile(text, []byte("x"), 0o600); err != nil {
@@ -252,21 +254,24 @@ func TestExitCodes(t *testing.T) {
 		"suggest":                              {exitUsage, "expected either files or --topic"},
 		"suggest TEXT":                         {exitUsage, "the name must end in .csv"},
 		"suggest --topic t":                    {exitUsage, "--config"},
-		"suggest --topic t --config GOOD":      {exitFailed, "reading topic t"},
+		"suggest --topic t --config GOOD":      {exitFailed, "t on 127.0.0.1"},
 		"validate --config GOOD":               {exitOK, "is valid"},
 		"validate --config GOOD --output json": {exitOK, `"valid":true`},
 		"topics check --config":                {exitUsage, "Try: anomalystream topics check --help"},
 		"topics check --config GOOD":           {exitFailed, "topics are not as they must be"},
 		"topics create --config GOOD":          {exitOK, ""},
+		"emit --config EMBEDDED --count 5":     {exitUsage, "that broker would end with this command"},
+		"topics create --config EMBEDDED":      {exitUsage, "that broker would end with this command"},
 		"dead-letters":                         {exitUsage, `expected one of "list", "replay"`},
-		"dead-letters list --config GOOD":      {exitFailed, "reading topic dead-letters"},
+		"dead-letters list --config GOOD":      {exitFailed, "it does not exist"},
 		"health --url http://127.0.0.1:1/":     {exitFailed, "asking for health"},
 		"--log-level loud version":             {exitUsage, "--log-level"},
 		"hash-token":                           {exitOK, "sha256: "},
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
-			got := command(t, strings.Fields(strings.NewReplacer("GOOD", good, "BAD", bad, "TEXT", text).Replace(line))...)
+			good := writeFile(t, fmt.Sprintf("kafka: {brokers: [%q], topic_prefix: %q}\n", strings.Join(kafka.Brokers(), `","`), strings.Map(letters, line)+"."))
+			got := command(t, strings.Fields(strings.NewReplacer("GOOD", good, "BAD", bad, "TEXT", text, "EMBEDDED", embedded).Replace(line))...)
 			if got.code != c.code {
 				t.Errorf("exit code %d, want %d\n%s%s", got.code, c.code, got.stdout, got.stderr)
 			}
@@ -275,6 +280,14 @@ func TestExitCodes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// letters drops what is no letter.
+func letters(r rune) rune {
+	if unicode.IsLetter(r) {
+		return r
+	}
+	return -1
 }
 
 // TestInterrupted stops commands while Kafka is away: a role leaves in order, a command that was to come to an end has failed.

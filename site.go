@@ -53,6 +53,14 @@ func (a *app) openSite(cfg *Config) (*site, error) {
 	return s, nil
 }
 
+// openCluster opens a site for a command that writes or reads and then ends: Kafka must be there before it and after it.
+func (a *app) openCluster(cfg *Config) (*site, error) {
+	if cfg.Kafka.Embedded() {
+		return nil, usagef("kafka.brokers is embedded, and that broker would end with this command: name the brokers of a running Kafka, or use run or demo, which hold one")
+	}
+	return a.openSite(cfg)
+}
+
 func (s *site) close() {
 	if s.broker != nil {
 		s.broker.Close()

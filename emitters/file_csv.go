@@ -37,6 +37,9 @@ func newCSVLines(r *bufio.Reader, o FileOptions) (*csvLines, error) {
 	if err != nil {
 		return nil, csvError(err)
 	}
+	if len(header) == 1 {
+		return nil, &LineError{Line: 1, Reason: fmt.Sprintf("the header is one column, %.100q: expected the time and at least one field, separated by commas", header[0])}
+	}
 	c.ReuseRecord = true
 	l := &csvLines{r: c}
 	if o.DropTime {

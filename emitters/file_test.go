@@ -136,6 +136,7 @@ func TestOpenFileFails(t *testing.T) {
 		"absent":             {filepath.Join(dir, "no.csv"), "no such file"},
 		"not compressed":     {strings.TrimSuffix(write(t, "b.csv", "t,a\n"), "b.csv") + "b.csv", ""},
 		"empty csv":          {write(t, "c.csv", ""), "c.csv:1: the file is empty"},
+		"semicolons":         {write(t, "semi.csv", "time;a\n1;2\n"), "semi.csv:1: the header is one column, \"time;a\""},
 		"name given twice":   {write(t, "d.csv", "t,a,a\n"), `d.csv:1:5: column 3 has the name "a"`},
 		"name missing":       {write(t, "e.csv", "t,\n"), `e.csv:1:3: column 2 has the name ""`},
 		"header not UTF-8":   {write(t, "f.csv", "t,\xff\n"), "f.csv:1:3: the name of column 2 is not UTF-8"},

@@ -260,7 +260,6 @@ func TestAPIEvents(t *testing.T) {
 	}
 	w.awaitLatest(map[string]int64{"alpha": 60}) // Scoring counts nothing.
 
-	c.call(http.StatusOK, "PATCH", "/api/streams/alpha", `{"requested_rate":0.07}`, nil)
 	var stats struct {
 		Streams []struct {
 			Stream        string
@@ -268,6 +267,13 @@ func TestAPIEvents(t *testing.T) {
 			RequestedRate float64 `json:"requested_rate"`
 		}
 	}
+	kafkatest.Eventually(t, 20*time.Second, func() error { // The view may be behind the topic.
+		if c.call(http.StatusOK, "GET", "/api/stats", "", &stats); stats.Streams[0].Seen != 60 {
+			return fmt.Errorf("statistics %+v", stats)
+		}
+		return nil
+	})
+	c.call(http.StatusOK, "PATCH", "/api/streams/alpha", `{"requested_rate":0.07}`, nil)
 	kafkatest.Eventually(t, 20*time.Second, func() error {
 		c.call(http.StatusAccepted, "POST", "/api/streams/alpha/events?key=k", event(1), nil)
 		var status streams.DetectorStatus

@@ -100,6 +100,13 @@ replaying twice writes twice. Look first:
     anomalystream dead-letters replay --config anomalystream.yaml --code missing_field --dry-run`
 }
 
+func (notifyTestCmd) Help() string {
+	return `Sends past Kafka, at once and whatever the route's waits and limits, so that an address or a template can be tried before an
+incident needs it.
+
+    anomalystream notify test --config anomalystream.yaml oncall`
+}
+
 func (healthCmd) Help() string {
 	return `Ends with 0 when the address answers with 200, else with 1.`
 }

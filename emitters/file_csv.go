@@ -2,6 +2,7 @@ package emitters
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 )
 
 // csvLines makes a JSON object of each line of a CSV file: the header names the members, the first column is the time.
-// A cell that is a number becomes a number, an empty one (or NaN, NA, null) becomes null, any other a string.
+// Cells are separated by commas, or by what the header has instead of them: semicolons or tabs. A cell that is a number becomes a number, an empty one (or NaN, NA, null) becomes null, any other a string.
 type csvLines struct {
 	r      *csv.Reader
 	header []string
@@ -30,6 +31,7 @@ func newCSVLines(r *bufio.Reader, o FileOptions) (*csvLines, error) {
 		r.Discard(3)
 	}
 	c := csv.NewReader(r)
+	c.Comma = separator(r)
 	header, err := c.Read()
 	if err == io.EOF {
 		return nil, &LineError{Line: 1, Reason: "the file is empty, expected a header line"}
@@ -38,7 +40,10 @@ func newCSVLines(r *bufio.Reader, o FileOptions) (*csvLines, error) {
 		return nil, csvError(err)
 	}
 	if len(header) == 1 {
-		return nil, &LineError{Line: 1, Reason: fmt.Sprintf("the header is one column, %.100q: expected the time and at least one field, separated by commas", header[0])}
+		return nil, &LineError{Line: 1, Reason: fmt.Sprintf("the header is one column, %.100q: expected the time and at least one field, separated by commas, semicolons or tabs", header[0])}
+	}
+	if isData(header) {
+		return nil, &LineError{Line: 1, Reason: fmt.Sprintf("the first line is data (%q), expected the names of the columns", strings.Join(header[:2], ","))}
 	}
 	c.ReuseRecord = true
 	l := &csvLines{r: c}
@@ -68,6 +73,33 @@ func newCSVLines(r *bufio.Reader, o FileOptions) (*csvLines, error) {
 		l.names = append(l.names, encoded)
 	}
 	return l, nil
+}
+
+// separator returns what separates the cells of the header, as far as that is buffered.
+func separator(r *bufio.Reader) rune {
+	r.Peek(1) // Fills the buffer.
+	head, _ := r.Peek(r.Buffered())
+	line, _, _ := bytes.Cut(head, []byte{'\n'})
+	for _, c := range ",;\t" {
+		if bytes.ContainsRune(line, c) {
+			return c
+		}
+	}
+	return ','
+}
+
+// isData reports whether cells are those of an event, a time and numbers, and no names. A file that begins with its first
+// event would otherwise lose it and name its fields by its values.
+func isData(cells []string) bool {
+	if _, ok := streams.ParseTime([]byte(strings.TrimSpace(cells[0]))); !ok || len(cells) < 2 {
+		return false
+	}
+	for _, cell := range cells[1:] {
+		if _, err := strconv.ParseFloat(strings.TrimSpace(cell), 64); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *csvLines) columns() []string { return slices.Clone(l.header) }

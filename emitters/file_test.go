@@ -76,6 +76,8 @@ func TestReadFiles(t *testing.T) {
 			[]string{`{"t":1,"a":1,"b":0.5,"c":7,"d":null,"e":"inf","f":"1_000","g":"0x10"}`}, nil},
 		"mark, spaces and line ends": {"a.csv", "\ufefft, a\r\n1, 2 \r\n\r\n3,4", FileOptions{},
 			[]string{`{"t":1,"a":2}`, `{"t":3,"a":4}`}, nil},
+		"semicolons": {"a.csv", "t;a;\"b\"\n1;2;x, y\n", FileOptions{}, []string{`{"t":1,"a":2,"b":"x, y"}`}, nil},
+		"tabs":       {"a.csv", "t\ta\n1\t2\n", FileOptions{}, []string{`{"t":1,"a":2}`}, nil},
 		"a stream's names": {"a.csv", "when,cpu,other\n1,2,3\n", FileOptionsFor(&def),
 			[]string{`{"meta.at":1,"load.cpu":2,"other":3}`}, nil},
 		"time apart": {"a.csv", "when,cpu\n1,2\n", FileOptions{DropTime: true}, []string{`{"cpu":2}`}, nil},
@@ -136,10 +138,11 @@ func TestOpenFileFails(t *testing.T) {
 		"absent":             {filepath.Join(dir, "no.csv"), "no such file"},
 		"not compressed":     {strings.TrimSuffix(write(t, "b.csv", "t,a\n"), "b.csv") + "b.csv", ""},
 		"empty csv":          {write(t, "c.csv", ""), "c.csv:1: the file is empty"},
-		"semicolons":         {write(t, "semi.csv", "time;a\n1;2\n"), "semi.csv:1: the header is one column, \"time;a\""},
+		"one column":         {write(t, "one.csv", "time|a\n1|2\n"), "one.csv:1: the header is one column, \"time|a\""},
 		"name given twice":   {write(t, "d.csv", "t,a,a\n"), `d.csv:1:5: column 3 has the name "a"`},
 		"name missing":       {write(t, "e.csv", "t,\n"), `e.csv:1:3: column 2 has the name ""`},
 		"header not UTF-8":   {write(t, "f.csv", "t,\xff\n"), "f.csv:1:3: the name of column 2 is not UTF-8"},
+		"no header":          {write(t, "h.csv", "2026-01-02T15:04:05Z,1.5\n2026-01-02T15:04:06Z,2\n"), `h.csv:1: the first line is data ("2026-01-02T15:04:05Z,1.5")`},
 		"header with quotes": {write(t, "g.csv", "t,\"a\n"), "g.csv:1:"},
 	} {
 		f, err := OpenFile(tt.path, FileOptions{})

@@ -69,7 +69,7 @@ func (p *proposal) refuse(c *candidate) string {
 	switch {
 	case f.numbers == 0:
 		return "it is no number"
-	case f.strings+f.others > 0:
+	case 100*f.odd() > f.present: // A stray value costs its event, not the field.
 		return fmt.Sprintf("it is a number in %d of %d events only, and something else in others", f.numbers, p.events)
 	case f.numbers < p.events/2:
 		return fmt.Sprintf("it is missing in %d of %d events", p.events-f.numbers, p.events)
@@ -133,9 +133,12 @@ func (p *proposal) addFeature(c candidate, of int) {
 		f.Transforms = []string{"value", "ewma_residual"}
 		reasons = append(reasons, "it follows itself: level and distance from its recent average")
 	}
-	if missing := p.events - c.field.numbers; missing > 0 {
+	if missing := p.events - c.field.numbers - c.field.odd(); missing > 0 {
 		f.Missing = streams.MissingHold
 		reasons = append(reasons, fmt.Sprintf("missing in %d of %d events, the last value holds", missing, p.events))
+	}
+	if odd := c.field.odd(); odd > 0 {
+		reasons = append(reasons, fmt.Sprintf("no number in %d of %d events, which will be refused", odd, p.events))
 	}
 	p.def.Features = append(p.def.Features, f)
 	p.out.Features[f.Name] = strings.Join(reasons, "; ")

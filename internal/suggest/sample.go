@@ -86,6 +86,9 @@ type field struct {
 	clock    []instant
 }
 
+// odd returns how many events hold something that is neither a number nor missing.
+func (f *field) odd() int { return f.strings + f.others }
+
 // point is a number and the event it came from.
 type point struct {
 	event int

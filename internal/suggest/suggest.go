@@ -104,7 +104,7 @@ func (s *Sample) Suggest(name string) (*Suggestion, error) {
 	p.pace()
 	p.chooseFeatures()
 	if len(p.def.Features) == 0 {
-		return nil, fmt.Errorf("suggesting a configuration: none of the %d fields is a number that varies", len(s.fields))
+		return nil, fmt.Errorf("suggesting a configuration: none of the %d fields is a number that varies: %s", len(s.fields), strings.Join(out.LeftOut, "; "))
 	}
 	p.chooseRate()
 	p.chooseDetectors()

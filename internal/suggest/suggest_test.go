@@ -198,6 +198,35 @@ func TestSuggestSeesThrough(t *testing.T) {
 	accepts(t, &got.Definition, events)
 }
 
+// TestSuggestForgivesStrays: a value in a hundred that is no number is said, and leaves the field a feature; without any
+// feature the error says why each field is none.
+func TestSuggestForgivesStrays(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 2))
+	sample := func(every int) *Sample {
+		s := NewSample()
+		for i := range 1000 {
+			value := fmt.Sprintf("%.3f", rng.NormFloat64())
+			if i%every == 0 {
+				value = `"inf"`
+			}
+			s.Add(nil, fmt.Appendf(nil, `{"ts":%d,"load":%s}`, start.Unix()+int64(i), value), start)
+		}
+		return s
+	}
+	got, err := sample(100).Suggest("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reason := got.Features["load"]; !strings.Contains(reason, "no number in 10 of 1000 events") || got.Definition.Features[0].Missing != streams.MissingReject {
+		t.Errorf("got %+v for the reason %q", got.Definition.Features, reason)
+	}
+	want := "none of the 2 fields is a number that varies: load: it is a number in 980 of 1000 events only"
+	if _, err := sample(50).Suggest("s"); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+}
+
 func TestFromFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -49,7 +49,7 @@ func (p *proposal) chooseFeatures() {
 		p.memory = memory[len(memory)/2]
 	}
 	if slices.ContainsFunc(chosen, func(c candidate) bool { return c.stats.memory < 0.5 && payment(c.field.path) }) {
-		p.memory = 0
+		p.memory, p.payments = 0, true
 	}
 	for _, c := range chosen {
 		p.addFeature(c, len(chosen))
@@ -123,7 +123,7 @@ func (p *proposal) addFeature(c candidate, of int) {
 	case c.stats.rising > 0.995 && c.field.numbers >= minEvents && c.stats.memory > 0.5:
 		f.Transforms = []string{"diff"}
 		reasons = append(reasons, "it only grows, so its increase counts")
-	case p.memory <= 0.3:
+	case p.memory <= 0.3 && (p.payments || c.stats.memory <= 0.5):
 		f.Transforms = []string{"value"}
 		reasons = append(reasons, "events have little to do with those before, so values count as they are")
 	case of == 1:

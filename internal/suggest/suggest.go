@@ -123,6 +123,7 @@ type proposal struct {
 	entity   []int         // By event.
 	interval time.Duration // Between events of an entity, the median; 0 if unknown.
 	memory   float64       // Median over the features of the correlation with the value before.
+	payments bool          // Events are transactions.
 }
 
 // chooseTime takes the field that reads as a time in all events, the best-named one if there are several.

@@ -227,6 +227,28 @@ func TestSuggestForgivesStrays(t *testing.T) {
 	}
 }
 
+// TestSuggestTransformsByField: beside fields that are noise, one that follows itself is still given its recent average.
+func TestSuggestTransformsByField(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 2))
+	s := NewSample()
+	for i := range 1000 {
+		s.Add(nil, fmt.Appendf(nil, `{"ts":%d,"drift":%.3f,"a":%.3f,"b":%.3f}`, start.Unix()+int64(i),
+			10*math.Sin(float64(i)/200)+rng.NormFloat64()/4, rng.NormFloat64(), rng.NormFloat64()), start)
+	}
+	got, err := s.Suggest("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	transforms := map[string]string{}
+	for _, f := range got.Definition.Features {
+		transforms[f.Name] = strings.Join(f.Transforms, " ")
+	}
+	if diff := cmp.Diff(map[string]string{"drift": "value ewma_residual", "a": "value", "b": "value"}, transforms); diff != "" {
+		t.Errorf("transforms (-want +got):\n%s", diff)
+	}
+}
+
 func TestFromFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -21,6 +21,8 @@ type Config struct {
 	Log        LogConfig        `yaml:"log"`
 	Notify     NotifyConfig     `yaml:"notify"`
 	Streams    StreamMap        `yaml:"streams"`
+
+	Maintenance []streams.Window `yaml:"maintenance"` // Times that notify nobody, of all streams or of those named.
 }
 
 // KafkaConfig says how to reach Kafka and how our topics are laid out.

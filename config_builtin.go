@@ -27,5 +27,5 @@ func builtin(name string, features ...string) *streams.Definition {
 }
 
 func newFeature(name string) streams.Feature {
-	return streams.Feature{Name: name, Path: name, Missing: streams.MissingReject, Direction: streams.DirectionBoth}
+	return streams.Feature{Name: name, Path: name, Missing: streams.MissingReject, Direction: streams.DirectionBoth, Stuck: streams.StuckOff}
 }

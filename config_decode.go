@@ -180,6 +180,9 @@ func (d *configDecoder) value(n ast.Node, v reflect.Value, path string) {
 		}
 	}
 	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(n, v.Elem(), path)
 	case reflect.Struct:
 		d.structure(n, v, path)
 	case reflect.String:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"anomalystream/streams"
 )
@@ -23,8 +24,7 @@ func TestExampleIsTheDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got, cmp.Transformer("empty", func(s []string) string { return strings.Join(s, ",") }),
-		cmp.Transformer("tokens", func(s []TokenConfig) int { return len(s) })); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("the example differs from the defaults (-default +example):\n%s", diff)
 	}
 }
@@ -84,6 +84,15 @@ func TestConfigBad(t *testing.T) {
 		"broker":                 {"kafka: {brokers: [localhost]}\n", nil, []string{"kafka.brokers.0: found \"localhost\", expected host:port"}},
 		"environment":            {"", []string{"ANOMALYSTREAM_KAFKA__PARTITIONS=lots"}, []string{"environment variable ANOMALYSTREAM_KAFKA__PARTITIONS: kafka.partitions", "expected an integer"}},
 		"environment key":        {"", []string{"ANOMALYSTREAM_KAFKA__NOPE=1"}, []string{"kafka.nope: unknown key"}},
+		"rule":                   {"streams:\n  s:\n    features: [a]\n    rules:\n      - {name: r, field: b, max: 1}\n      - {name: q, field: a, max: high}\n", nil, []string{":6:34: streams.s.rules.1.max: found the text \"high\", expected a number"}},
+		"rule of no field":       {"streams:\n  s:\n    features: [a]\n    rules:\n      - {name: r, field: b, max: 1}\n", nil, []string{":5:26: streams.s.rules.0.field: found \"b\", expected a feature"}},
+		"window":                 {"maintenance:\n  - {name: n, cron: 0 2 * * *, duration: 1h, timezone: Moon}\n", nil, []string{":2:56: maintenance.0.timezone: found \"Moon\""}},
+		"window of no stream":    {"maintenance:\n  - {name: n, streams: [x], cron: 0 2 * * *, duration: 1h}\n", nil, []string{":2:24: maintenance.0.streams", "found \"x\""}},
+		"window of a stream":     {"streams:\n  s:\n    features: [a]\n    maintenance: [{name: n, cron: 0 2 * * *}]\n", nil, []string{":4:19: streams.s.maintenance.0.duration: found \"\""}},
+		"calendar":               {"maintenance: [{name: n, ical_file: /nowhere.ics}]\n", nil, []string{":1:36: maintenance.0.ical_file: found \"/nowhere.ics\""}},
+		"two windows, one name":  {"maintenance: [{name: n, cron: 0 2 * * *, duration: 1h}]\nstreams:\n  s:\n    features: [a]\n    maintenance: [{name: n, cron: 0 2 * * *, duration: 1h}]\n", nil, []string{":5:26: streams.s.maintenance.0.name: found \"n\" twice"}},
+		"stuck":                  {"streams:\n  s:\n    features:\n      a: {stuck: 1}\n", nil, []string{":4:18: streams.s.features.a.stuck: found \"1\", expected off, auto"}},
+		"late":                   {"streams:\n  s:\n    features: [a]\n    late: {policy: topic}\n", nil, []string{":4:11: streams.s.late.after: expected a duration"}},
 		"all at once":            {"kafka: {nope: 1}\nlog: {level: 3, nope: 2}\n", nil, []string{"kafka.nope", "log.nope"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,6 +35,7 @@ func (c *Config) validate(d *configDecoder) {
 	}
 	c.validateNames(d)
 	c.validateNotify(d)
+	c.validateMaintenance(d)
 	if t := c.Streams.Template; t != nil {
 		validateStream(d, t)
 	}
@@ -47,7 +48,7 @@ func (c *Config) validateNames(d *configDecoder) {
 	topics, groups := map[string]string{}, map[string]string{names.SinkGroup(): "the sinks", names.IncidentGroup(): "the incidents", names.NotifyGroup(): "the notifications"}
 	for _, name := range []string{
 		names.Anomalies(), names.DeadLetters(), names.Rollups(), names.Detectors(), names.Incidents(), names.Feedback(), names.Control(),
-		names.Notifications(), names.NotifyJournal(), names.NotifyTable(),
+		names.Notifications(), names.NotifyJournal(), names.NotifyTable(), names.Late(),
 	} {
 		topics[name] = "anomalystream itself"
 	}
@@ -191,6 +192,7 @@ func validateStream(d *configDecoder, s *streams.Definition) {
 	validateLabels(d, at+".labels", s.Labels)
 	validateDetectors(d, at+".detectors", s)
 	validateIncidents(d, at+".incidents", &s.Incidents)
+	validateGuards(d, at, s)
 }
 
 // validateLabels checks names that become labels of Alertmanager and fields of templates.
@@ -223,6 +225,7 @@ func validateFeature(d *configDecoder, at string, s *streams.Definition, f strea
 	if f.MinRelative < 0 {
 		d.invalid(at+".min_relative_deviation", "found %v, expected 0 or more", f.MinRelative)
 	}
+	validateStuck(d, at+".stuck", f.Stuck)
 	if f.Missing != streams.MissingReject && f.Missing != streams.MissingHold {
 		if _, err := strconv.ParseFloat(f.Missing, 64); err != nil {
 			d.invalid(at+".missing", "found %q, expected reject, hold, or a number", f.Missing)

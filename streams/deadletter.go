@@ -45,6 +45,7 @@ const (
 	CodePanic        = "panic"            // Applying the record panicked: a mistake of ours.
 	CodeUnreadable   = "state_unreadable" // The saved state of the record's key cannot be read; it has to be reset.
 	CodeRefused      = "refused"          // The store refused the row.
+	CodeLate         = "late"             // The event came too late to be scored; topic "late" alone has these.
 	CodeUndelivered  = "undelivered"      // A notification could not be delivered.
 )
 

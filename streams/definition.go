@@ -26,8 +26,11 @@ type Definition struct {
 	Seed      uint64         `yaml:"seed"`
 	From      string         `yaml:"from"` // Where a new group starts: "earliest", "latest", "-24h" or an RFC 3339 time.
 
-	Labels    map[string]string `yaml:"labels"`    // Say whose the stream is and what it is for; routes match them and messages carry them.
-	Incidents IncidentPolicy    `yaml:"incidents"` // When its anomalies become incidents.
+	Labels      map[string]string `yaml:"labels"`      // Say whose the stream is and what it is for; routes match them and messages carry them.
+	Incidents   IncidentPolicy    `yaml:"incidents"`   // When its anomalies become incidents.
+	Rules       []Rule            `yaml:"rules"`       // What holds whatever the models find; later ones go before earlier ones.
+	Maintenance []Window          `yaml:"maintenance"` // Times that notify nobody, beside those of all streams.
+	Late        Late              `yaml:"late"`        // What becomes of late events.
 }
 
 // Key rules.
@@ -70,6 +73,7 @@ type Feature struct {
 	Direction    string   `yaml:"direction"`              // DirectionBoth, DirectionUp or DirectionDown.
 	MinDeviation float64  `yaml:"min_deviation"`          // Smallest absolute deviation from expected that may count.
 	MinRelative  float64  `yaml:"min_relative_deviation"` // The same relative to |expected|, for example 0.2.
+	Stuck        string   `yaml:"stuck"`                  // StuckOff, StuckAuto, or how many equal values in a row are an anomaly.
 }
 
 // Policies for missing values.
@@ -101,6 +105,7 @@ func DefaultDefinition(name string) Definition {
 		WarmUp: 200, Refit: 500, Window: 2000, Buffer: 5000, Delay: 300, Regime: true,
 		Profile: ProfileStandard, Alert: AlertDepth, Seed: 0, From: "earliest",
 		Incidents: DefaultIncidentPolicy(),
+		Late:      Late{Policy: LateScore},
 	}
 }
 

@@ -9,6 +9,9 @@ func (t Topics) Anomalies() string { return t.Prefix + "anomalies" }
 // DeadLetters is the topic with what could not be processed.
 func (t Topics) DeadLetters() string { return t.Prefix + "dead-letters" }
 
+// Late is the topic with events that came too late to be scored, where a stream's policy says so.
+func (t Topics) Late() string { return t.Prefix + "late" }
+
 // Rollups is the topic with one record per detector key and minute.
 func (t Topics) Rollups() string { return t.Prefix + "rollups" }
 

@@ -12,6 +12,7 @@ import (
 	"anomalystream/detectors"
 	"anomalystream/detectors/decision"
 	"anomalystream/detectors/features"
+	"anomalystream/guards"
 	"anomalystream/streams"
 )
 
@@ -25,6 +26,7 @@ type Engine struct {
 	alertSpec detectors.Spec // Of the alert forest; no name where the alert score is the depth.
 	shape     string         // What saved states must have been saved under.
 	rate      atomic.Uint64  // Bits of the requested rate.
+	guards    atomic.Pointer[guards.Guards]
 
 	mu    sync.Mutex
 	plans map[string]*plan // Of a wildcard stream, by feature names.
@@ -41,7 +43,8 @@ type plan struct {
 	raw      []int              // Where a stored row has the raw value of each feature.
 	width    int                // Length of a stored row: columns, those of the alert forest, raw values that are no column.
 	matters  []relevance
-	selected bool // Some feature has a relevance that can fail.
+	selected bool    // Some feature has a relevance that can fail.
+	holds    []int64 // How many equal values in a row are an anomaly, by feature: 0 for never, byHistory for what the key tells.
 }
 
 // relevance says which deviations of a feature matter.
@@ -103,9 +106,14 @@ func NewEngine(d *streams.Definition) (*Engine, error) {
 		return nil, fmt.Errorf("stream %s: %w", d.Name, err)
 	}
 	e.SetRate(d.Rate)
+	own, err := guards.New(d, d.Rules, d.Maintenance)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", d.Name, err)
+	}
+	e.SetGuards(own)
 	e.shape = e.fingerprint()
 	if d.Wildcard() {
-		if _, err := transformsOf(d.Features[0], 2); err != nil {
+		if _, err := e.newPlan([]string{"*", "*"}, d.Features); err != nil {
 			return nil, fmt.Errorf("stream %s: %w", d.Name, err)
 		}
 		return e, nil
@@ -114,7 +122,6 @@ func NewEngine(d *streams.Definition) (*Engine, error) {
 	for i, f := range d.Features {
 		names[i] = f.Name
 	}
-	var err error
 	e.fixed, err = e.newPlan(names, d.Features)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", d.Name, err)
@@ -156,6 +163,11 @@ func (e *Engine) newPlan(names []string, settings []streams.Feature) (*plan, err
 		r := relevance{up: f.Direction != streams.DirectionDown, down: f.Direction != streams.DirectionUp, absolute: f.MinDeviation, relative: f.MinRelative}
 		p.matters = append(p.matters, r)
 		p.selected = p.selected || !r.everything()
+		hold, err := holdOf(f)
+		if err != nil {
+			return nil, err
+		}
+		p.holds = append(p.holds, hold)
 	}
 	p.pipeline = features.NewPipeline(slices.Clone(list))
 	if e.alertSpec.Name != "" {

@@ -146,6 +146,17 @@ func TestRestoreGoesOnAlike(t *testing.T) {
 			d.Detectors = []streams.DetectorSpec{{Name: "hst"}, {Name: "rrcf", Params: map[string]any{"num_trees": 5, "tree_size": 32}}, {Name: "mahalanobis"}}
 			d.Window, d.Refit = 300, 200
 		},
+		"guards": func(d *streams.Definition) {
+			d.Window, d.Refit, d.WarmUp = 300, 100, 60
+			top, least := 12.5, 2.0
+			d.Rules = []streams.Rule{
+				{Name: "top", Field: "a", Max: &top}, {Name: "few", MaxAnomalies: 2}, {Name: "rises", Field: "b", Direction: streams.DirectionUp, MinDeviation: &least},
+			}
+			no := false
+			d.Maintenance = []streams.Window{{Name: "hourly", Cron: "5 * * * *", Duration: "9m", Learn: &no}, {Name: "daily", Cron: "0 3 * * *", Duration: "1h"}}
+			d.Features[0].Stuck, d.Features[1].Stuck = streams.StuckAuto, "2"
+			d.Late = streams.Late{After: 30 * time.Second, Policy: streams.LateScoreOnly}
+		},
 		"wildcard": func(d *streams.Definition) {
 			d.Features = []streams.Feature{{Name: "*", Missing: streams.MissingReject}}
 			d.Window, d.Refit = 400, 150

@@ -1,10 +1,8 @@
 package processors
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -56,7 +54,7 @@ func (e *Engine) explain(s *State, w *work, r *Result) *streams.Explanation {
 			Deviation: min(max(deviation, -1e6), 1e6),
 		})
 	}
-	slices.SortStableFunc(why.Contributions, func(a, b streams.Contribution) int { return cmp.Compare(b.Share, a.Share) })
+	byShare(why.Contributions)
 	why.Sentence = sentence(why.Contributions, r)
 	return why
 }

@@ -17,7 +17,7 @@ type models struct {
 	scaler    detectors.Scaler
 	list      []detectors.Detector
 	failed    []string  // Why a detector could not be fitted, "" where it could.
-	columnMid []float64 // Median of each column over the training rows.
+	columnMid []float64 // Median of each column over the training rows; empty until middle is asked for.
 	expected  []float64 // Median of each raw value.
 	least     []float64 // Range of each raw value.
 	most      []float64
@@ -160,35 +160,36 @@ func (e *Engine) fitModels(m *models, x detectors.Matrix, entity string, generat
 	}
 }
 
-// describe notes what explanations and statuses need: medians of columns and raw values, ranges, the span of time.
+// describe notes what explanations and statuses need: medians and ranges of the raw values, the span of time.
 func (e *Engine) describe(m *models, s *State, w *work) {
-	c, raws := s.plan.columns(), len(s.plan.names)
+	raws := len(s.plan.names)
 	n := int(s.fitTo - s.fitFrom)
-	m.columnMid, m.expected = sized(m.columnMid, c), sized(m.expected, raws)
+	m.columnMid, m.expected = m.columnMid[:0], sized(m.expected, raws)
 	m.rawMean, m.rawScale = sized(m.rawMean, raws), sized(m.rawScale, raws)
 	m.least, m.most = sized(m.least, raws), sized(m.most, raws)
 	w.column, w.rest = sized(w.column, n), sized(w.rest, n)
-	for j := range c + raws {
-		if j < c && !s.plan.selected {
-			continue // Nothing is ever put at a column's median.
-		}
-		at := j
-		if j >= c {
-			at = s.plan.raw[j-c]
-		}
+	for j, at := range s.plan.raw {
 		for i := range n {
 			w.column[i] = s.rows.value(s.fitFrom+int64(i), at)
 		}
-		median, _ := detectors.Median95(w.column[:n], w.rest)
-		if j < c {
-			m.columnMid[j] = median
-			continue
-		}
-		m.expected[j-c] = median
-		m.least[j-c], m.most[j-c] = slices.Min(w.column[:n]), slices.Max(w.column[:n])
-		m.rawMean[j-c], m.rawScale[j-c] = moments(w.column[:n])
+		m.expected[j], _ = detectors.Median95(w.column[:n], w.rest)
+		m.least[j], m.most[j] = slices.Min(w.column[:n]), slices.Max(w.column[:n])
+		m.rawMean[j], m.rawScale[j] = moments(w.column[:n])
 	}
 	m.from, m.to = s.timeOf(s.fitFrom), s.timeOf(s.fitTo-1)
+}
+
+// middle computes the medians of the columns, which only features need whose deviations do not always matter.
+func (m *models) middle(s *State, w *work) {
+	n := int(s.fitTo - s.fitFrom)
+	m.columnMid = sized(m.columnMid, s.plan.columns())
+	w.column, w.rest = sized(w.column, n), sized(w.rest, n)
+	for j := range m.columnMid {
+		for i := range n {
+			w.column[i] = s.rows.value(s.fitFrom+int64(i), j)
+		}
+		m.columnMid[j], _ = detectors.Median95(w.column[:n], w.rest)
+	}
 }
 
 // moments returns the mean and the population standard deviation, 1 where that vanishes.

@@ -20,7 +20,9 @@ const (
 )
 
 // sections lists what is read and written, by ascending tag.
-var sections []section
+var sections = []section{
+	{tagGuards, (*writer).guards, (*reader).guards},
+}
 
 // sections appends the sections that are not empty, by ascending tag.
 func (w *writer) sections(s *State) {

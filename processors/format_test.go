@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,6 +36,13 @@ func goldenStates() map[string]struct {
 			d.WarmUp, d.Window, d.Refit, d.Buffer, d.Profile = 40, 60, 90, 100, streams.ProfileCompact
 			d.Features[0].Transforms = []string{"diff", "season_residual"} // Its raw value is no column.
 		}, 205},
+		"guards": {func(d *streams.Definition) {
+			d.WarmUp, d.Window, d.Refit, d.Buffer = 40, 60, 30, 100
+			top := 11.5
+			d.Rules = []streams.Rule{{Name: "top", Field: "a", Max: &top}, {Name: "few", MaxAnomalies: 2}}
+			d.Features[0].Stuck, d.Features[1].Stuck = streams.StuckAuto, "3"
+			d.Late = streams.Late{After: time.Minute, Policy: streams.LateScore}
+		}, 75},
 		"wildcard": {func(d *streams.Definition) {
 			d.WarmUp, d.Window, d.Refit, d.Buffer = 40, 60, 30, 100
 			d.Features = []streams.Feature{{Name: "*", Missing: streams.MissingReject, Direction: streams.DirectionBoth}}
@@ -177,7 +185,7 @@ func TestSavedStatesDoNotDependOnTheWay(t *testing.T) {
 
 // FuzzRestoreState checks that no payload, sealed with a right checksum, makes RestoreState or a later Step panic.
 func FuzzRestoreState(f *testing.F) {
-	d := testDefinition(goldenStates()["fitted"].change)
+	d := testDefinition(goldenStates()["guards"].change)
 	e := newTestEngine(f, d)
 	for _, n := range []int{0, 1, 39, 40, 41, 150} {
 		f.Add(e.AppendState(nil, lived(f, e, n)), uint32(0), byte(0))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"anomalystream/guards"
 	"anomalystream/processors/checkpoint"
 	"anomalystream/streams"
 )
@@ -43,7 +44,7 @@ func NewDetectorGroup(c Config) (*DetectorGroup, error) {
 	}
 	g.group, err = checkpoint.New(checkpoint.Config[*State]{
 		Group: c.Topics.DetectorGroup(c.Definition.Name), Input: input, Stateful: true,
-		Outputs: []string{c.Topics.Anomalies(), c.Topics.DeadLetters(), c.Topics.Rollups(), c.Topics.Detectors()},
+		Outputs: []string{c.Topics.Anomalies(), c.Topics.DeadLetters(), c.Topics.Late(), c.Topics.Rollups(), c.Topics.Detectors()},
 		NewApp:  func(int32) checkpoint.App[*State] { return newDetectorApp(c, engine) },
 		Source:  source,
 		Start:   start, Brokers: c.Brokers, Sarama: c.client(), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
@@ -81,6 +82,9 @@ func (g *DetectorGroup) SetRate(rate float64) { g.engine.SetRate(rate) }
 
 // Rate returns the requested false-alarm rate.
 func (g *DetectorGroup) Rate() float64 { return g.engine.Rate() }
+
+// SetGuards exchanges the rules and maintenance windows of the stream's detectors in this process. Control does it in all.
+func (g *DetectorGroup) SetGuards(rules *guards.Guards) { g.engine.SetGuards(rules) }
 
 // Scored is what an event would score now.
 type Scored struct {

@@ -25,8 +25,8 @@ type detectorApp struct {
 	event streams.Event     // Read by Key for Apply.
 	keys  map[string]string // Detector key by entity.
 
-	events, scored, anomalies prometheus.Counter
-	latency, fit              prometheus.Observer
+	events, scored, anomalies, suppressed, late prometheus.Counter
+	latency, fit                                prometheus.Observer
 }
 
 // maxKeys bounds the cache of detector keys.
@@ -38,7 +38,8 @@ func newDetectorApp(c Config, engine *Engine) *detectorApp {
 		engine: engine, decoder: streams.NewDecoder(c.Definition, c.MaxRecord), refusal: c.refusal(), topics: c.Topics,
 		log: c.Log.With("stream", name), rekeyed: c.Definition.Repartitioned(), keys: map[string]string{},
 		events: c.Metrics.events.WithLabelValues(name), scored: c.Metrics.scored.WithLabelValues(name),
-		anomalies: c.Metrics.anomalies.WithLabelValues(name), latency: c.Metrics.latency.WithLabelValues(name),
+		anomalies: c.Metrics.anomalies.WithLabelValues(name), suppressed: c.Metrics.suppressed.WithLabelValues(name),
+		late: c.Metrics.late.WithLabelValues(name), latency: c.Metrics.latency.WithLabelValues(name),
 		fit: c.Metrics.fit.WithLabelValues(name),
 	}
 }
@@ -77,8 +78,11 @@ func (a *detectorApp) entity(key string) string {
 func (a *detectorApp) Apply(s *State, m *checkpoint.Message, out *checkpoint.Outputs) {
 	started := time.Now() // For the metrics alone.
 	result, reject := a.engine.Step(s, &a.event)
+	if result.Late {
+		a.late.Inc()
+	}
 	if reject != nil {
-		a.refusal.write(m, stageDetect, reject, out)
+		a.refuse(m, reject, out)
 		return
 	}
 	a.events.Inc()
@@ -95,6 +99,9 @@ func (a *detectorApp) Apply(s *State, m *checkpoint.Message, out *checkpoint.Out
 		return
 	}
 	a.anomalies.Inc()
+	if result.Anomaly.Suppressed != "" {
+		a.suppressed.Inc()
+	}
 	b, err := streams.MarshalAnomaly(result.Anomaly)
 	if err != nil {
 		panic(fmt.Sprintf("encoding anomaly %s: %v", result.Anomaly.ID, err))
@@ -103,6 +110,16 @@ func (a *detectorApp) Apply(s *State, m *checkpoint.Message, out *checkpoint.Out
 	if !a.event.Replay {
 		a.latency.Observe(time.Since(m.Timestamp).Seconds())
 	}
+}
+
+// refuse writes the dead letter of an event that the detector refused. A late one is no mistake of its sender: it has a topic of
+// its own.
+func (a *detectorApp) refuse(m *checkpoint.Message, reject *streams.Reject, out *checkpoint.Outputs) {
+	refusal := a.refusal
+	if reject.Code == streams.CodeLate {
+		refusal.topic = a.topics.Late()
+	}
+	refusal.write(m, stageDetect, reject, out)
 }
 
 // Refuse writes the dead letter of an event that was not applied.

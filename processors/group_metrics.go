@@ -7,6 +7,8 @@ type Metrics struct {
 	events        *prometheus.CounterVec
 	scored        *prometheus.CounterVec
 	anomalies     *prometheus.CounterVec
+	suppressed    *prometheus.CounterVec
+	late          *prometheus.CounterVec
 	rejects       *prometheus.CounterVec
 	repartitioned *prometheus.CounterVec
 	latency       *prometheus.HistogramVec
@@ -30,6 +32,8 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		events:        counter("events_total", "Events applied to detectors.", "stream"),
 		scored:        counter("scored_events_total", "Events that got a score.", "stream"),
 		anomalies:     counter("anomalies_total", "Anomalies found.", "stream"),
+		suppressed:    counter("suppressed_anomalies_total", "Anomalies that notify nobody: maintenance, a limit, a verdict.", "stream"),
+		late:          counter("late_events_total", "Events older than the newest of their key by more than the stream allows.", "stream"),
 		rejects:       counter("rejects_total", "Records that became dead letters, by reason code.", "stream", "code"),
 		repartitioned: counter("repartitioned_total", "Records written to repartition topics.", "stream"),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -50,7 +54,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	}
 	if registry != nil {
 		registry.MustRegister(m.incidents.opened, m.incidents.ended, m.incidents.open)
-		registry.MustRegister(m.events, m.scored, m.anomalies, m.rejects, m.repartitioned, m.latency, m.fit)
+		registry.MustRegister(m.events, m.scored, m.anomalies, m.suppressed, m.late, m.rejects, m.repartitioned, m.latency, m.fit)
 	}
 	return m
 }

@@ -58,6 +58,7 @@ func (l Layout) Sources() []checkpoint.TopicSpec {
 	shared := []checkpoint.TopicSpec{
 		checkpoint.LogSpec(l.Topics.Anomalies(), 0, l.Replication, l.Retention),
 		checkpoint.LogSpec(l.Topics.DeadLetters(), 0, l.Replication, l.Retention),
+		checkpoint.LogSpec(l.Topics.Late(), 0, l.Replication, l.Retention),
 		checkpoint.LogSpec(l.Topics.Rollups(), 0, l.Replication, l.Retention),
 		checkpoint.CompactedSpec(l.Topics.Detectors(), 0, l.Replication, compactionLag),
 		checkpoint.CompactedSpec(l.Topics.Control(), 0, l.Replication, compactionLag),

@@ -50,7 +50,7 @@ func (e *Engine) roll(s *State, ev *streams.Event, w *work, r *Result) []streams
 		m.scoreMax = max(m.scoreMax, r.Score)
 		m.bins[min(int(r.Score*scoreBins), scoreBins-1)]++
 	}
-	if r.Flag {
+	if r.Anomaly != nil {
 		m.flagged++
 	}
 	for j, v := range w.values {

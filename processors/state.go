@@ -2,6 +2,7 @@ package processors
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"anomalystream/detectors/decision"
@@ -42,6 +43,9 @@ type State struct {
 	scoreMax    float64
 	lastAnomaly *streams.LastAnomaly
 	minute      minute
+
+	guarded guarded
+	watch   watch
 }
 
 // NewState returns the state of a key never seen.
@@ -65,6 +69,9 @@ func (e *Engine) adopt(s *State, p *plan) {
 		s.held[i] = math.NaN()
 	}
 	s.minute.features = make([]span, len(p.names))
+	if slices.ContainsFunc(p.holds, func(n int64) bool { return n != 0 }) {
+		s.watch.runs = make([]run, len(p.names))
+	}
 }
 
 // store keeps the row of the next event.

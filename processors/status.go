@@ -10,10 +10,11 @@ import (
 // Status describes a key. CheckpointAt and StateBytes are left to the caller, who knows them.
 func (e *Engine) Status(s *State) streams.DetectorStatus {
 	out := streams.DetectorStatus{
-		Stream: e.def.Name, Entity: s.entity, Phase: streams.PhaseWarmUp, Seen: s.seen, Scored: s.scored, Anomalies: s.flagged,
+		Stream: e.def.Name, Entity: s.entity, Phase: streams.PhaseWarmUp, Seen: s.seen + s.watch.unlearned, Scored: s.scored, Anomalies: s.flagged,
 		WarmUpHave: int(min(s.seen, int64(e.def.WarmUp))), WarmUpNeed: e.def.WarmUp, Generation: int(s.generation),
 		WindowRows: int(min(s.seen-s.cut, int64(e.def.Window))), WindowSize: e.def.Window, RequestedRate: e.Rate(),
 		Regimes: s.regimes, LastEvent: s.lastEvent, LastAnomaly: s.lastAnomaly,
+		Unlearned: s.watch.unlearned, Late: s.watch.late, Ruled: s.watch.rules, Stuck: s.watch.stuck, Suppressed: s.watch.suppressed,
 	}
 	for _, spec := range e.specs {
 		out.Detectors = append(out.Detectors, spec.Name)

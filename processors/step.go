@@ -16,24 +16,26 @@ type Result struct {
 	Score      float64 // Ensemble score E in [0, 1].
 	Flag       bool    // E reaches the stream's threshold: at 0.6, the vote holds.
 	Severity   float64
-	AlertScore float64 // Of flagged events, and of every event with Engine.Peek; 0 otherwise.
+	AlertScore float64 // Of anomalies, and of every event with Engine.Peek; 0 otherwise.
 	Statistic  float64
 	Threshold  float64
 	Votes      int
 	Voters     int
 	Needed     int
-	Raw        []float64 // Each detector's raw score; valid until the next call on this state.
-	Grades     []float64 // The same on the common 0..1 scale; valid until the next call on this state.
-	Drift      bool      // The regime changed with this event.
-	Refitted   bool      // New models judge the next event.
-	Anomaly    *streams.Anomaly
+	Raw        []float64              // Each detector's raw score; valid until the next call on this state.
+	Grades     []float64              // The same on the common 0..1 scale; valid until the next call on this state.
+	Drift      bool                   // The regime changed with this event.
+	Refitted   bool                   // New models judge the next event.
+	Late       bool                   // Older than the newest event of its key by more than the stream allows.
+	Anomaly    *streams.Anomaly       // By the vote, or whatever the vote is by a rule or a feature that is stuck.
 	Detectors  []streams.DetectorVote // The same by name; with Why.
-	Why        *streams.Explanation   // Of flagged events, and of every scored event with Engine.Peek.
+	Why        *streams.Explanation   // Of anomalies, and of every scored event with Engine.Peek.
 	Closed     []streams.Rollup       // Minutes that this event ended.
 }
 
-// Step scores an event by models of earlier events and then learns it. It is deterministic: the same state and event give the
-// same bits. A Reject leaves the state as it was.
+// Step scores an event by models of earlier events and then learns it, unless a maintenance window or the policy for late
+// events says otherwise. It is deterministic: the same state, guards and event give the same bits. A Reject leaves the state as
+// it was; one for a late event is counted in it.
 func (e *Engine) Step(s *State, ev *streams.Event) (Result, *streams.Reject) {
 	w := e.getWork()
 	defer e.works.Put(w)
@@ -44,17 +46,33 @@ func (e *Engine) Step(s *State, ev *streams.Event) (Result, *streams.Reject) {
 	if s.plan == nil {
 		e.adopt(s, p)
 	}
-	var r Result
+	e.guard(s)
+	late := s.arrive(&e.def.Late, ev.Time)
+	if late && e.def.Late.Policy == streams.LateTopic {
+		return Result{Late: true}, &streams.Reject{Code: streams.CodeLate, Reason: "is " + s.watch.newest.Sub(ev.Time).String() + " older than the newest event of its key"}
+	}
+	window, learn := s.window(ev.Time)
+	learn = learn && !(late && e.def.Late.Policy == streams.LateScoreOnly)
+	r := Result{Late: late}
 	d, scored := e.judge(s, w)
 	if scored {
 		e.fill(&r, &d, w)
-		s.count(&r)
-		if r.Flag {
-			r.AlertScore = e.alertScore(s, w, d.Statistic)
-			r.Why, r.Detectors = e.explain(s, w, &r), e.votes(s, &r)
-			r.Anomaly = e.anomaly(s, ev, w, &r)
-			s.lastAnomaly = &streams.LastAnomaly{ID: r.Anomaly.ID, Timestamp: r.Anomaly.Timestamp, Score: r.Score}
-		}
+		s.count(&r, learn)
+	}
+	v := e.sureOf(s, w)
+	if learn {
+		s.follow(ev, &v)
+	}
+	if e.conclude(s, ev, w, &r, d.Statistic, &v); r.Anomaly != nil {
+		s.settle(r.Anomaly, window)
+		s.lastAnomaly = &streams.LastAnomaly{ID: r.Anomaly.ID, Timestamp: r.Anomaly.Timestamp, Score: r.Anomaly.Score}
+	}
+	if !learn {
+		e.pass(s, ev, w)
+		r.Closed = e.roll(s, ev, w, &r)
+		return r, nil
+	}
+	if scored {
 		s.calibrator.Learn(&d)
 	}
 	e.learn(s, ev, w)
@@ -77,17 +95,23 @@ func (e *Engine) Peek(s *State, ev *streams.Event) (Result, *streams.Reject) {
 	if _, reject := e.prepare(s, ev, w); reject != nil || s.plan == nil {
 		return Result{}, reject
 	}
+	e.guard(s)
 	var r Result
 	d, scored := e.judge(s, w)
-	if !scored {
+	if scored {
+		e.fill(&r, &d, w)
+		r.Raw, r.Grades = slices.Clone(r.Raw), slices.Clone(r.Grades)
+	}
+	v := e.sureOf(s, w)
+	if e.conclude(s, ev, w, &r, d.Statistic, &v); r.Anomaly != nil {
+		if window, _ := s.window(ev.Time); window != "" {
+			r.Anomaly.Suppressed = streams.SuppressedByWindow + window
+		}
 		return r, nil
 	}
-	e.fill(&r, &d, w)
-	r.AlertScore = e.alertScore(s, w, d.Statistic)
-	r.Why, r.Detectors = e.explain(s, w, &r), e.votes(s, &r)
-	r.Raw, r.Grades = slices.Clone(r.Raw), slices.Clone(r.Grades)
-	if r.Flag {
-		r.Anomaly = e.anomaly(s, ev, w, &r)
+	if scored {
+		r.AlertScore = e.alertScore(s, w, d.Statistic)
+		r.Why, r.Detectors = e.explain(s, w, &r), e.votes(s, &r)
 	}
 	return r, nil
 }
@@ -147,7 +171,7 @@ func (e *Engine) judge(s *State, w *work) (decision.Decision, bool) {
 	}
 	c := s.plan.columns()
 	row := w.row[:c]
-	if s.plan.selected {
+	if s.guarded.selected {
 		row = s.neutral(w, row)
 	}
 	w.scaled, w.raw = sized(w.scaled, c), sized(w.raw, len(e.specs))
@@ -160,9 +184,12 @@ func (e *Engine) judge(s *State, w *work) (decision.Decision, bool) {
 // neutral returns the row as the detectors shall see it: a feature whose deviation does not matter stands at the training
 // medians, so it cannot make an anomaly, and the calibrated rate holds for the deviations that do matter.
 func (s *State) neutral(w *work, row []float64) []float64 {
+	if len(s.models.columnMid) == 0 {
+		s.models.middle(s, w)
+	}
 	w.share = append(w.share[:0], row...)
 	for i, j := range s.plan.source {
-		if !s.plan.matters[j].matter(w.values[j], s.models.expected[j]) {
+		if !s.guarded.matters[j].matter(w.values[j], s.models.expected[j]) {
 			w.share[i] = s.models.columnMid[i]
 		}
 	}
@@ -179,13 +206,15 @@ func (e *Engine) fill(r *Result, d *decision.Decision, w *work) {
 	r.Raw, r.Grades = w.raw, d.Grades
 }
 
-// count updates the counters by a scored event.
-func (s *State) count(r *Result) {
+// count updates the counters by a scored event. The realised rate is of those events alone that the calibration learns.
+func (s *State) count(r *Result, learn bool) {
 	s.scored++
 	if r.Flag {
 		s.flagged++
 	}
-	s.recent.add(r.Flag)
+	if learn {
+		s.recent.add(r.Flag)
+	}
 	s.scoreSum += r.Score
 	s.scoreMax = max(s.scoreMax, r.Score)
 }

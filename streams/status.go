@@ -15,9 +15,9 @@ type DetectorStatus struct {
 	Stream        string         `json:"stream"`
 	Entity        string         `json:"entity"`
 	Phase         string         `json:"phase"`
-	Seen          int64          `json:"seen"`      // Events applied.
+	Seen          int64          `json:"seen"`      // Events applied, those without being learned included.
 	Scored        int64          `json:"scored"`    // Events with a score.
-	Anomalies     int64          `json:"anomalies"` // Events flagged.
+	Anomalies     int64          `json:"anomalies"` // Events flagged by the models.
 	WarmUpHave    int            `json:"warmup_have"`
 	WarmUpNeed    int            `json:"warmup_need"`
 	ReadyIn       *float64       `json:"ready_in_seconds"` // Expected event-time seconds until warm-up ends; null when ready or unknown.
@@ -33,6 +33,11 @@ type DetectorStatus struct {
 	Regimes       int64          `json:"regime_changes"` // How often the regime rule fired.
 	LastEvent     time.Time      `json:"last_event"`     // Event time of the newest event.
 	LastAnomaly   *LastAnomaly   `json:"last_anomaly"`
+	Unlearned     int64          `json:"unlearned"`       // Events scored without being learned: during maintenance, or late.
+	Late          int64          `json:"late"`            // Events older than the newest by more than the stream's late.after.
+	Ruled         int64          `json:"rule_anomalies"`  // Anomalies of kind rule.
+	Stuck         int64          `json:"stuck_anomalies"` // Anomalies of kind stuck.
+	Suppressed    int64          `json:"suppressed"`      // Anomalies that notify nobody.
 	Features      []FeatureRange `json:"features"`
 	Detectors     []string       `json:"detectors"`     // Names in configuration order.
 	Failures      []string       `json:"failures"`      // Detectors that failed to fit, with the reason.

@@ -74,7 +74,7 @@ func (r *reader) guards(s *State) {
 		for range r.size(8) {
 			one.seen = append(one.seen, r.float())
 		}
-		if one.pairs < 0 || one.repeats < 0 || one.repeats > one.pairs || one.longest < 0 || one.reported < 0 || one.longest > 1<<50 || one.reported > 1<<10 {
+		if one.pairs < 0 || one.repeats < 0 || one.repeats > one.pairs || one.longest < 0 || one.reported < 0 || one.longest > 1<<40 || one.reported > one.pairs {
 			r.fail()
 			return
 		}

@@ -52,7 +52,7 @@ const (
 )
 
 // limit returns how many equal values in a row are an anomaly. A feature that mostly repeats its value or has few of them is
-// never stuck. Each run reported lately raises the limit by a quarter: what happens again and again is how the feature is.
+// never stuck. Runs reported lately raise the limit, the more the faster: what happens again and again is how the feature is.
 func (r *run) limit(hold int64) int64 {
 	if hold != byHistory {
 		return hold
@@ -66,7 +66,8 @@ func (r *run) limit(hold int64) int64 {
 		n++
 	}
 	n = max(n, leastHold, longer*r.longest)
-	return n + n*r.reported/4
+	again := min(r.reported, 1000)
+	return n + n*again*again/32
 }
 
 // next takes in a value and reports whether it makes the feature stuck.

@@ -38,6 +38,9 @@ func TestStuckOnData(t *testing.T) {
 		values, outside = values+total.values, outside+total.outside
 	}
 	t.Logf("%d values, %d reported outside of anomalies: one in %d", values, outside, values/max(outside, 1))
+	if values < 10_000_000 || outside > values/500_000 {
+		t.Errorf("more than one in 500,000 values was reported outside of anomalies")
+	}
 }
 
 type onsets struct{ values, features, outside, inside int }

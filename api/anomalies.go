@@ -24,7 +24,8 @@ type AnomalyFilter struct {
 	From        time.Time `query:"from" doc:"Event time, RFC 3339, inclusive."`
 	To          time.Time `query:"to" doc:"Event time, RFC 3339, exclusive."`
 	Detector    string    `query:"detector" maxLength:"100" doc:"Only anomalies this detector voted for."`
-	Kind        string    `query:"kind" enum:"model,rule" doc:"Only anomalies of this kind."`
+	Kind        string    `query:"kind" enum:"model,rule,stuck" doc:"Only anomalies of this kind."`
+	Suppressed  string    `query:"suppressed" enum:"true,false" doc:"Only anomalies that something silences (true) or that nothing does (false)."`
 	Sort        string    `query:"sort" enum:"newest,oldest,score,severity" default:"newest" doc:"Order; by event time, or highest first."`
 	Count       bool      `query:"count" default:"true" doc:"Fill total. Counting very many rows is slow, so the figure may be a moment old."`
 }
@@ -54,6 +55,12 @@ func (f *AnomalyFilter) query(stream string) streams.AnomalyQuery {
 		Stream: stream, Entity: f.Entity, Detector: f.Detector, Kind: f.Kind, MinScore: f.MinScore,
 		MinSeverity: f.MinSeverity, MinVotes: f.MinVotes, From: clamp(f.From), To: clamp(f.To), Sort: f.Sort,
 		Limit: f.Limit, Offset: f.Offset, Cursor: f.Cursor,
+	}
+	switch f.Suppressed {
+	case "true":
+		q.Suppressed = streams.SuppressedOnly
+	case "false":
+		q.Suppressed = streams.SuppressedNone
 	}
 	switch {
 	case f.MaxScore == 0:

@@ -54,6 +54,7 @@ func (h *fakeHistory) Anomalies(_ context.Context, q streams.AnomalyQuery) (stre
 	}
 	rows := slices.DeleteFunc(slices.Clone(h.rows), func(a streams.StoredAnomaly) bool {
 		return q.Stream != "" && a.Stream != q.Stream || q.Entity != "" && a.Entity != q.Entity || q.Kind != "" && a.Kind != q.Kind ||
+			q.Suppressed != "" && (q.Suppressed == streams.SuppressedOnly) != (a.Suppressed != "") ||
 			a.Score < q.MinScore || q.MaxScore > 0 && a.Score > q.MaxScore || a.Severity < q.MinSeverity || a.Votes < q.MinVotes ||
 			!q.From.IsZero() && a.Timestamp.Before(q.From) || !q.To.IsZero() && !a.Timestamp.Before(q.To) ||
 			q.Detector != "" && !slices.ContainsFunc(a.Detectors, func(v streams.DetectorVote) bool { return v.Vote && v.Name == q.Detector })

@@ -109,12 +109,20 @@ func (s *Store) filter(q *streams.AnomalyQuery) *conditions {
 	case "":
 	case streams.KindRule:
 		c.add("kind = 'rule'") // Spelled out: only so the index of rules serves a statement that is prepared once.
+	case streams.KindStuck:
+		c.add("kind = 'stuck'") // As above.
 	default:
 		c.add("kind = ?", q.Kind)
 	}
 	if q.Incident != "" {
 		c.add(`EXISTS (SELECT 1 FROM incidents AS i WHERE (i.id = ? OR i.group_id = ? AND i.group_id <> '')
   AND i.stream = anomalies.stream AND i.entity = anomalies.entity AND anomalies."timestamp" BETWEEN i.start_time AND i.latest_time)`, q.Incident, q.Incident)
+	}
+	switch q.Suppressed {
+	case streams.SuppressedOnly:
+		c.add("suppressed_by <> ''")
+	case streams.SuppressedNone:
+		c.add("suppressed_by = ''")
 	}
 	if q.MinScore > 0 {
 		c.add("score >= ?", q.MinScore)

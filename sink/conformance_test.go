@@ -191,18 +191,27 @@ func testPages(t *testing.T, s *Store) {
 
 func testFilters(t *testing.T, s *Store) {
 	all := samples(300)
+	for i := range all {
+		if i%11 == 4 {
+			all[i].Kind, all[i].Suppressed = streams.KindStuck, "window:patch"
+		}
+	}
 	write(t, s, Batch{Anomalies: all})
 	for name, f := range map[string]struct {
 		q    streams.AnomalyQuery
 		want func(*streams.Anomaly) bool
 	}{
-		"stream":   {streams.AnomalyQuery{Stream: "transactions"}, func(a *streams.Anomaly) bool { return a.Stream == "transactions" }},
-		"entity":   {streams.AnomalyQuery{Stream: "transactions", Entity: "entity-3"}, func(a *streams.Anomaly) bool { return a.Stream == "transactions" && a.Entity == "entity-3" }},
-		"score":    {streams.AnomalyQuery{MinScore: 0.7, MaxScore: 0.8}, func(a *streams.Anomaly) bool { return a.Score >= 0.7 && a.Score <= 0.8 }},
-		"severity": {streams.AnomalyQuery{MinSeverity: 9}, func(a *streams.Anomaly) bool { return a.Severity >= 9 }},
-		"votes":    {streams.AnomalyQuery{MinVotes: 3}, func(a *streams.Anomaly) bool { return a.Votes >= 3 }},
-		"kind":     {streams.AnomalyQuery{Kind: streams.KindRule}, func(*streams.Anomaly) bool { return false }},
-		"detector": {streams.AnomalyQuery{Detector: "hbos"}, func(a *streams.Anomaly) bool { return a.Detectors[2].Vote }},
+		"stream":                  {streams.AnomalyQuery{Stream: "transactions"}, func(a *streams.Anomaly) bool { return a.Stream == "transactions" }},
+		"entity":                  {streams.AnomalyQuery{Stream: "transactions", Entity: "entity-3"}, func(a *streams.Anomaly) bool { return a.Stream == "transactions" && a.Entity == "entity-3" }},
+		"score":                   {streams.AnomalyQuery{MinScore: 0.7, MaxScore: 0.8}, func(a *streams.Anomaly) bool { return a.Score >= 0.7 && a.Score <= 0.8 }},
+		"severity":                {streams.AnomalyQuery{MinSeverity: 9}, func(a *streams.Anomaly) bool { return a.Severity >= 9 }},
+		"votes":                   {streams.AnomalyQuery{MinVotes: 3}, func(a *streams.Anomaly) bool { return a.Votes >= 3 }},
+		"kind":                    {streams.AnomalyQuery{Kind: streams.KindRule}, func(*streams.Anomaly) bool { return false }},
+		"stuck":                   {streams.AnomalyQuery{Kind: streams.KindStuck}, func(a *streams.Anomaly) bool { return a.Kind == streams.KindStuck }},
+		"suppressed":              {streams.AnomalyQuery{Suppressed: streams.SuppressedOnly}, func(a *streams.Anomaly) bool { return a.Suppressed != "" }},
+		"suppressed, of a stream": {streams.AnomalyQuery{Suppressed: streams.SuppressedOnly, Stream: "transactions"}, func(a *streams.Anomaly) bool { return a.Suppressed != "" && a.Stream == "transactions" }},
+		"not suppressed":          {streams.AnomalyQuery{Suppressed: streams.SuppressedNone}, func(a *streams.Anomaly) bool { return a.Suppressed == "" }},
+		"detector":                {streams.AnomalyQuery{Detector: "hbos"}, func(a *streams.Anomaly) bool { return a.Detectors[2].Vote }},
 		"time": {streams.AnomalyQuery{From: epoch.Add(time.Hour), To: epoch.Add(2 * time.Hour)}, func(a *streams.Anomaly) bool {
 			return !a.Timestamp.Before(epoch.Add(time.Hour)) && a.Timestamp.Before(epoch.Add(2*time.Hour))
 		}},

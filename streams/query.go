@@ -27,6 +27,7 @@ type AnomalyQuery struct {
 	Entity      string
 	Detector    string // Only anomalies this detector voted for.
 	Kind        string
+	Suppressed  string // SuppressedOnly, SuppressedNone, or "" for both.
 	Incident    string // Only anomalies of this incident: of its keys, each in its span.
 	MinScore    float64
 	MaxScore    float64 // 0 for no upper bound.
@@ -39,6 +40,12 @@ type AnomalyQuery struct {
 	Cursor      string    // Opaque: AnomalyPage.Next of the page before.
 	Count       bool      // Fill AnomalyPage.Total.
 }
+
+// Choices of AnomalyQuery.Suppressed.
+const (
+	SuppressedOnly = "only" // Anomalies that something silences.
+	SuppressedNone = "none" // Anomalies that nothing silences.
+)
 
 // Orders of an anomaly list. The id breaks ties, so every order is total.
 const (

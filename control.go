@@ -5,19 +5,44 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
 
+	"anomalystream/guards"
 	"anomalystream/processors"
+	"anomalystream/streams"
 	"anomalystream/views"
 )
 
-// setting is the record of the control topic: what was changed about a stream while it runs, keyed by the stream.
+// setting is the record of the control topic: one thing that was changed while everything runs. Each kind has a key of its own,
+// so that changes of one do not undo another's.
 type setting struct {
-	Stream string    `json:"stream"`
-	Rate   float64   `json:"expected_anomaly_rate"`
-	At     time.Time `json:"at"`
+	Stream  string            `json:"stream"` // "" for maintenance.
+	Rate    float64           `json:"expected_anomaly_rate,omitempty"`
+	Rules   *[]streams.Rule   `json:"rules,omitempty"`
+	Windows *[]streams.Window `json:"maintenance,omitempty"`
+	At      time.Time         `json:"at"`
+}
+
+// Keys of the control topic, beside the stream's name for its rate. No stream's name has a slash.
+const keyMaintenance = "/maintenance"
+
+func keyRules(stream string) string { return stream + "/rules" }
+
+// maxSetting bounds a record of the control topic: every broker takes that much.
+const maxSetting = 900_000
+
+// readSetting reads a record. One kind of change is in it.
+func readSetting(b []byte) (out setting, err error) {
+	if err = json.Unmarshal(b, &out); err != nil {
+		return out, err
+	}
+	if out.Rules == nil && out.Windows == nil && !(out.Rate > 0 && out.Rate < 0.5) {
+		err = fmt.Errorf("expected_anomaly_rate %v is not between 0 and 0.5", out.Rate)
+	}
+	return out, err
 }
 
 // control carries changes of running streams to every process: it writes them to the control topic and follows that topic.
@@ -25,23 +50,59 @@ type control struct {
 	site      *site
 	view      *views.Table[setting]
 	detectors map[string]*processors.DetectorGroup // Of this process, by stream.
+
+	mu sync.Mutex // Held while guards are exchanged: changes of several kinds may arrive at once.
 }
 
 func newControl(s *site) *control {
 	c := &control{site: s, detectors: map[string]*processors.DetectorGroup{}}
-	decode := func(b []byte) (out setting, err error) {
-		if err = json.Unmarshal(b, &out); err == nil && !(out.Rate > 0 && out.Rate < 0.5) {
-			err = fmt.Errorf("expected_anomaly_rate %v is not between 0 and 0.5", out.Rate)
+	c.view = views.NewTable(s.kafka.Brokers, s.topics.Control(), s.client(), readSetting, s.log)
+	c.view.OnChange(c.arrived)
+	return c
+}
+
+// arrived hands a change to the detectors of this process.
+func (c *control) arrived(key string, row setting) {
+	switch {
+	case key == keyMaintenance:
+		for stream := range c.detectors {
+			c.guard(stream)
 		}
-		return out, err
-	}
-	c.view = views.NewTable(s.kafka.Brokers, s.topics.Control(), s.client(), decode, s.log)
-	c.view.OnChange(func(stream string, row setting) {
-		if g := c.detectors[stream]; g != nil {
+	case row.Rules != nil:
+		c.guard(row.Stream)
+	default:
+		if g := c.detectors[key]; g != nil {
 			g.SetRate(row.Rate)
 		}
-	})
-	return c
+	}
+}
+
+// guard gives the detectors of a stream the rules and windows that hold now. Those set at run time may have become wrong by a
+// change of the configuration, a feature that is gone; then those of the configuration hold.
+func (c *control) guard(stream string) {
+	g, d := c.detectors[stream], c.site.cfg.Streams.Get(stream)
+	if g == nil || d == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rules, changed := c.Rules(stream)
+	if !changed {
+		rules = d.Rules
+	} else if problems := guards.CheckRules(d, rules); len(problems) > 0 {
+		c.site.log.Error("the rules set at run time do not fit the stream: the configuration's hold", "stream", stream, "error", &guards.Error{Problems: problems})
+		rules = d.Rules
+	}
+	windows, changed := c.Maintenance()
+	if !changed {
+		windows = d.Maintenance
+	}
+	now, err := guards.New(d, rules, windows)
+	if err != nil {
+		c.site.log.Error("the maintenance windows set at run time cannot be read: rules and windows stay as they were", "stream", stream, "error", err)
+		return
+	}
+	g.SetGuards(now)
 }
 
 func (c *control) run(ctx context.Context) error { return c.view.Run(ctx) }
@@ -67,24 +128,63 @@ func (c *control) await(ctx context.Context) error {
 
 // SetRate implements api.Control.
 func (c *control) SetRate(_ context.Context, stream string, rate float64) error {
-	value, err := json.Marshal(setting{Stream: stream, Rate: rate, At: time.Now().UTC()})
-	if err != nil {
-		return fmt.Errorf("writing the rate of stream %s: %w", stream, err)
-	}
-	producer, err := sarama.NewSyncProducer(c.site.kafka.Brokers, c.site.client())
-	if err != nil {
-		return fmt.Errorf("writing the rate of stream %s: %w", stream, err)
-	}
-	defer producer.Close()
-	_, _, err = producer.SendMessage(&sarama.ProducerMessage{Topic: c.site.topics.Control(), Key: sarama.StringEncoder(stream), Value: sarama.ByteEncoder(value)})
-	if err != nil {
-		return fmt.Errorf("writing the rate of stream %s: %w", stream, err)
-	}
-	return nil
+	return c.write(stream, setting{Stream: stream, Rate: rate})
 }
 
 // Rate implements api.Control.
 func (c *control) Rate(stream string) (float64, bool) {
 	row, ok := c.view.Get(stream)
 	return row.Rate, ok
+}
+
+// SetRules implements api.Control.
+func (c *control) SetRules(_ context.Context, stream string, rules []streams.Rule) error {
+	rules = append([]streams.Rule{}, rules...) // None at all is a list too.
+	return c.write(keyRules(stream), setting{Stream: stream, Rules: &rules})
+}
+
+// Rules implements api.Control.
+func (c *control) Rules(stream string) ([]streams.Rule, bool) {
+	row, ok := c.view.Get(keyRules(stream))
+	if !ok || row.Rules == nil {
+		return nil, false
+	}
+	return *row.Rules, true
+}
+
+// SetMaintenance implements api.Control.
+func (c *control) SetMaintenance(_ context.Context, windows []streams.Window) error {
+	windows = append([]streams.Window{}, windows...)
+	return c.write(keyMaintenance, setting{Windows: &windows})
+}
+
+// Maintenance implements api.Control.
+func (c *control) Maintenance() ([]streams.Window, bool) {
+	row, ok := c.view.Get(keyMaintenance)
+	if !ok || row.Windows == nil {
+		return nil, false
+	}
+	return *row.Windows, true
+}
+
+// write writes a change to the control topic, from where it comes back to every process.
+func (c *control) write(key string, row setting) error {
+	row.At = time.Now().UTC()
+	value, err := json.Marshal(row)
+	if err == nil && len(value) > maxSetting {
+		err = fmt.Errorf("the change has %d bytes, at most %d fit", len(value), maxSetting)
+	}
+	if err != nil {
+		return fmt.Errorf("writing setting %s: %w", key, err)
+	}
+	producer, err := sarama.NewSyncProducer(c.site.kafka.Brokers, c.site.client())
+	if err != nil {
+		return fmt.Errorf("writing setting %s: %w", key, err)
+	}
+	defer producer.Close()
+	_, _, err = producer.SendMessage(&sarama.ProducerMessage{Topic: c.site.topics.Control(), Key: sarama.StringEncoder(key), Value: sarama.ByteEncoder(value)})
+	if err != nil {
+		return fmt.Errorf("writing setting %s: %w", key, err)
+	}
+	return nil
 }

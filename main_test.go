@@ -200,10 +200,12 @@ func (w *world) seen() map[string]int64 {
 }
 
 // deadLetters returns what the topic holds now.
-func (w *world) deadLetters() []streams.DeadLetter {
+func (w *world) deadLetters() []streams.DeadLetter { return w.letters(w.topics.DeadLetters()) }
+
+func (w *world) letters(topic string) []streams.DeadLetter {
 	w.t.Helper()
 	var out []streams.DeadLetter
-	for _, r := range w.kafka.ReadAll(w.topics.DeadLetters()) {
+	for _, r := range w.kafka.ReadAll(topic) {
 		var l streams.DeadLetter
 		if err := json.Unmarshal(r.Value, &l); err != nil {
 			w.t.Fatalf("dead letter %q: %v", r.Value, err)

@@ -82,6 +82,7 @@ func (s *site) apiConfig() api.Config {
 		Addr: c.Addr, AdminAddr: c.AdminAddr, AllowOpen: c.AllowOpen, Origins: c.CORSOrigins, TLSCert: c.TLSCertFile, TLSKey: c.TLSKeyFile,
 		RateLimit: c.RateLimit, OIDC: api.OIDC(c.OIDC), Version: version, Log: s.log,
 	}
+	out.Maintenance = s.cfg.Maintenance
 	for _, t := range c.Tokens {
 		out.Tokens = append(out.Tokens, api.Token(t))
 	}

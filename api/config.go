@@ -18,17 +18,18 @@ import (
 
 // Config configures the API. The zero value of a field takes the default named with it.
 type Config struct {
-	Addr      string // host:port; port 0 takes a free one. 127.0.0.1:8000.
-	AdminAddr string // host:port of pprof and metrics without tokens; "" for none.
-	AllowOpen bool   // Serve everyone beyond loopback although no tokens are configured.
-	Origins   []string
-	TLSCert   string // PEM files; both or none.
-	TLSKey    string
-	RateLimit float64 // Requests per second and client, bursts of twice as many; 0 for no limit.
-	Tokens    []Token
-	OIDC      OIDC
-	Version   string
-	Streams   []streams.Definition // In configuration order.
+	Addr        string // host:port; port 0 takes a free one. 127.0.0.1:8000.
+	AdminAddr   string // host:port of pprof and metrics without tokens; "" for none.
+	AllowOpen   bool   // Serve everyone beyond loopback although no tokens are configured.
+	Origins     []string
+	TLSCert     string // PEM files; both or none.
+	TLSKey      string
+	RateLimit   float64 // Requests per second and client, bursts of twice as many; 0 for no limit.
+	Tokens      []Token
+	OIDC        OIDC
+	Version     string
+	Streams     []streams.Definition // In configuration order.
+	Maintenance []streams.Window     // Of the configuration.
 
 	MaxBody        int64         // Bytes of a request body. 4 MiB.
 	RequestTimeout time.Duration // Of one REST request. 10 s.

@@ -126,6 +126,14 @@ type Control interface {
 	SetRate(ctx context.Context, stream string, rate float64) error
 	// Rate returns the rate now requested, and false where the configuration's holds.
 	Rate(stream string) (float64, bool)
+	// SetRules replaces the rules of a stream; they have been checked.
+	SetRules(ctx context.Context, stream string, rules []streams.Rule) error
+	// Rules returns the rules set at run time, and false where the configuration's hold.
+	Rules(stream string) ([]streams.Rule, bool)
+	// SetMaintenance replaces the windows of all streams; they have been checked.
+	SetMaintenance(ctx context.Context, windows []streams.Window) error
+	// Maintenance returns the windows set at run time, and false where the configuration's hold.
+	Maintenance() ([]streams.Window, bool)
 }
 
 // Part is one part of the system that health checks ask, for example a processor or a view.

@@ -88,6 +88,22 @@ var descriptions = map[string]map[string]string{
 	"LastAnomaly":   {"id": "Its id.", "timestamp": "Time of its event.", "score": "Its score."},
 	"FeatureRange":  {"name": "Name of the feature.", "min": "Smallest value.", "median": "Median.", "max": "Largest value."},
 	"FeatureRollup": {"name": "Name of the feature.", "min": "Smallest value.", "mean": "Mean.", "max": "Largest value."},
+	"Rule": {
+		"name": "Appears in anomalies; unique in the stream.", "field": "Feature it is about; empty for every feature.",
+		"entity": "Pattern of entities: * stands for any characters, ? for one; empty for every entity.",
+		"min":    "A value below is an anomaly of kind rule.", "max": "A value above is an anomaly of kind rule.",
+		"direction": "both, up or down: replaces that of the feature.", "min_deviation": "Replaces that of the feature.",
+		"min_relative_deviation": "Replaces that of the feature.",
+		"max_anomalies":          "Of a key in an hour of event time; further ones are suppressed.",
+	},
+	"Window": {
+		"name": "Appears in anomalies; unique.", "streams": "Names; none for all.",
+		"entity": "Pattern of entities: * stands for any characters, ? for one; empty for every entity.",
+		"cron":   "Five fields: when the window opens.", "duration": "With cron, for example 90m or 2d: how long it stays open.",
+		"timezone": "IANA name, for cron and for calendar times without one; empty for UTC.",
+		"from":     "RFC 3339, inclusive.", "to": "RFC 3339, exclusive.", "ical": "Text of an iCalendar file: the window is open during its events.",
+		"ical_file": "Where the configuration took that text from; of no effect here.", "learn": "Whether the models learn what comes inside; true where it is not given.",
+	},
 	"Audit": {
 		"at": "When.", "who": "Name of the token or user.", "action": "What was done, for example anomaly.delete.", "object": "Id of what was changed.", "detail": "More of it.",
 	},

@@ -257,8 +257,40 @@ func (fakeScorer) Score(_ context.Context, stream, entity string, event json.Raw
 }
 
 type fakeControl struct {
-	mu    sync.Mutex
-	rates map[string]float64
+	mu      sync.Mutex
+	rates   map[string]float64
+	rules   map[string][]streams.Rule
+	windows []streams.Window
+}
+
+func (c *fakeControl) SetRules(_ context.Context, stream string, rules []streams.Rule) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rules == nil {
+		c.rules = map[string][]streams.Rule{}
+	}
+	c.rules[stream] = rules
+	return nil
+}
+
+func (c *fakeControl) Rules(stream string) ([]streams.Rule, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rules, ok := c.rules[stream]
+	return rules, ok
+}
+
+func (c *fakeControl) SetMaintenance(_ context.Context, windows []streams.Window) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.windows = windows
+	return nil
+}
+
+func (c *fakeControl) Maintenance() ([]streams.Window, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.windows, c.windows != nil
 }
 
 func (c *fakeControl) SetRate(_ context.Context, stream string, rate float64) error {

@@ -138,7 +138,7 @@ func (s *Server) origins(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
 			if allowed {
-				h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE")
+				h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
 				h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID, X-Request-Id")
 				h.Set("Access-Control-Max-Age", "600")
 			}

@@ -155,6 +155,8 @@ func TestNotHere(t *testing.T) {
 	r.call(501, "POST", "/api/streams/server_metrics/events", `{"host":"a","cpu":1}`)
 	r.call(501, "POST", "/api/streams/server_metrics/score", `{"host":"a","cpu":1}`)
 	r.call(501, "PATCH", "/api/streams/server_metrics", `{"requested_rate":0.1}`)
+	r.call(501, "PUT", "/api/streams/server_metrics/rules", `{"items":[]}`)
+	r.call(501, "PUT", "/api/maintenance", `{"items":[]}`)
 }
 
 func TestSeries(t *testing.T) {

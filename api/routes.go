@@ -72,6 +72,7 @@ func (s *Server) routes() error {
 	s.feedbackRoutes()
 	s.verdictRoutes()
 	s.streamRoutes()
+	s.guardRoutes()
 	s.eventRoutes()
 	s.operationRoutes()
 	s.liveRoutes()

@@ -71,7 +71,7 @@ func (e *Engine) conclude(s *State, ev *streams.Event, w *work, r *Result, stati
 	r.Anomaly = e.anomaly(s, ev, w, r)
 	if v.kind != "" {
 		a := r.Anomaly
-		a.Kind, a.Score, a.Severity = v.kind, max(a.Score, sureScore), max(a.Severity, sureSeverity)
+		a.Kind, a.Score, a.Severity = v.kind, max(a.Score, sureScore, e.def.Threshold), max(a.Severity, sureSeverity)
 	}
 }
 

@@ -41,12 +41,12 @@ func (d *detector) step(e *streams.Event, explain bool) (outcome, *streams.Rejec
 	}
 	r, reject := d.engine.Step(d.state, e)
 	if reject != nil || !r.Scored {
-		return outcome{closed: r.Closed}, reject
+		return outcome{closed: r.Closed, anomaly: r.Anomaly}, reject // In the warm-up a rule may make one.
 	}
 	out.scored, out.score, out.severity, out.anomaly, out.raw, out.drift = true, r.Score, r.Severity, r.Anomaly, r.Raw, r.Drift
 	out.closed = r.Closed
-	if r.Flag {
-		out.alertScore, out.why = r.AlertScore, r.Why
+	if a := r.Anomaly; a != nil { // By a rule it is one at any score of the models.
+		out.score, out.severity, out.alertScore, out.why = a.Score, a.Severity, a.AlertScore, r.Why
 	}
 	return out, nil
 }

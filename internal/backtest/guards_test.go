@@ -74,3 +74,32 @@ func TestStuckSensorsAreFound(t *testing.T) {
 		t.Errorf("%d devices hung, want 4", len(faults))
 	}
 }
+
+// TestRulesInABacktest holds the outcome of an event that breaks a rule to what score files promise: it is flagged, and its score
+// says so.
+func TestRulesInABacktest(t *testing.T) {
+	t.Parallel()
+	d := streams.DefaultDefinition("s")
+	top := 100.0
+	d.WarmUp, d.Threshold = 30, 0.7
+	d.Features = []streams.Feature{{Name: "a", Path: "a", Missing: streams.MissingReject, Direction: streams.DirectionBoth, MinDeviation: 1e6}}
+	d.Rules = []streams.Rule{{Name: "top", Field: "a", Max: &top}}
+	engine, err := processors.NewEngine(&d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := detector{engine, engine.NewState("")}
+	for i := range 200 {
+		e := streams.Event{Stream: "s", Time: start.Add(time.Duration(i) * time.Second), Names: []string{"a"}, Values: []float64{float64(i%7) + float64(i)/1000}}
+		if i%50 == 49 {
+			e.Values[0] = 101
+		}
+		out, reject := one.step(&e, false)
+		if reject != nil {
+			t.Fatal(reject)
+		}
+		if out.scored != (i >= 30) || out.scored && (out.anomaly != nil) != (out.score >= d.Threshold) || out.scored && (out.anomaly != nil) != (i%50 == 49) {
+			t.Errorf("event %d: %+v", i, out)
+		}
+	}
+}

@@ -61,7 +61,7 @@ func (s scorer) Score(_ context.Context, stream, entity string, event json.RawMe
 	}
 	r := scored.Result
 	out := api.Score{
-		Stream: stream, Entity: entity, Phase: scored.Status.Phase, Anomaly: r.Flag, Severity: r.Severity,
+		Stream: stream, Entity: entity, Phase: scored.Status.Phase, Anomaly: r.Anomaly != nil, Severity: r.Severity,
 		Votes: r.Votes, Voters: r.Voters, Needed: r.Needed, Detectors: r.Detectors, Why: r.Why,
 	}
 	if r.Scored {

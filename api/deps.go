@@ -105,7 +105,7 @@ type Scorer interface {
 // ErrUnknownEntity is returned by a Scorer for an entity without a detector in this process.
 var ErrUnknownEntity = errors.New("no detector of this entity")
 
-// Score is what an event would score. Score is nil during the warm-up.
+// Score is what an event would score. Score is nil during the warm-up; by a rule the event may be an anomaly then, too.
 type Score struct {
 	Stream    string                 `json:"stream"`
 	Entity    string                 `json:"entity"`

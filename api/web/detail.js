@@ -102,7 +102,7 @@ export class Detail {
         "section",
         {},
         h("h3", { text: "How the detectors voted" }),
-        h("p", { class: "muted", text: `${a.votes} of ${a.voters} called it unusual; ${a.needed} make an anomaly.` }),
+        h("p", { class: "muted", text: ballot(a) }),
         votes(a.detectors),
       ),
       h("section", {}, h("h3", { text: "Behind it" }), facts(factsOf(a))),
@@ -152,6 +152,11 @@ function gauge(value) {
   );
 }
 
+function ballot(a) {
+  if (a.voters === 0) return "The detectors were still warming up.";
+  return `${a.votes} of ${a.voters} called it unusual; ${a.needed} make an anomaly.`;
+}
+
 function votes(list) {
   return h(
     "table",
@@ -187,6 +192,8 @@ function factsOf(a) {
     ["Source", `${a.source.topic}, partition ${a.source.partition}, offset ${a.source.offset}`],
     ["Id", a.id],
   ];
+  if (why.trained_rows === 0) rows.splice(4, 3); // Before the first fit there is no model to speak of.
+  if (a.kind === "stuck") rows.unshift(["Kind", "A feature repeats one value for longer than its history allows"]);
   if (a.kind === "rule") rows.unshift(["Kind", "A hard limit of the stream's rules was crossed"]);
   if (a.replay) rows.push(["Replayed", "yes: nobody was notified"]);
   if (a.suppressed_by) rows.push(["Silenced by", a.suppressed_by]);

@@ -150,15 +150,22 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
-// TestRateMayChange checks that a state goes on under another rate, threshold or direction.
+// TestRateMayChange checks that a state goes on under another rate, threshold or direction, with rules and without.
 func TestRateMayChange(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t, testDefinition(nil))
 	saved := e.AppendState(nil, lived(t, e, 300))
 	changed := newTestEngine(t, testDefinition(func(d *streams.Definition) {
 		d.Rate, d.Threshold, d.Features[0].Direction = 0.05, 0.7, streams.DirectionUp
+		goldenStates()["guards"].change(d)
+		d.WarmUp, d.Window, d.Refit, d.Buffer = 200, 2000, 500, 5000
 	}))
-	if _, err := changed.RestoreState("e", saved); err != nil {
+	s, err := changed.RestoreState("e", saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step(t, changed, s, newTraffic(9).next())
+	if _, err := e.RestoreState("e", changed.AppendState(nil, s)); err != nil { // And back: what is no longer watched is dropped.
 		t.Error(err)
 	}
 }

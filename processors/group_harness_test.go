@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -33,6 +34,17 @@ func sensors(key string) *streams.Definition {
 		d.Features = append(d.Features, streams.Feature{Name: f, Path: f, Missing: streams.MissingReject, Direction: streams.DirectionBoth, Transforms: []string{"value"}})
 	}
 	return &d
+}
+
+// guard gives the stream rules, a limit, windows, a feature that may be stuck and a policy for late events.
+func guard(d *streams.Definition) {
+	top, no := 21.5, false
+	d.Rules = []streams.Rule{{Name: "top", Field: "temperature", Entity: "sensor-1*", Max: &top}, {Name: "few", MaxAnomalies: 3}}
+	d.Maintenance = []streams.Window{
+		{Name: "often", Cron: "*/20 * * * *", Duration: "4m", Learn: &no}, {Name: "seldom", Entity: "sensor-2*", Cron: "10 * * * *", Duration: "7m"},
+	}
+	d.Features[1].Stuck = "2"
+	d.Late = streams.Late{After: 10 * time.Minute, Policy: streams.LateTopic}
 }
 
 // sensorsConfig returns the configuration of the stream's groups.
@@ -116,6 +128,7 @@ type traffic struct {
 	random    *rand.Rand
 	entities  int
 	malformed float64 // Share.
+	unruly    bool    // Values repeat, and some events come late.
 	n         int
 }
 
@@ -128,8 +141,15 @@ func (g *traffic) records(n int) []*kgo.Record {
 		if g.random.IntN(60) == 0 {
 			temperature += 15
 		}
+		at := time.Unix(1_700_000_000, 0).UTC().Add(time.Duration(g.n) * time.Second)
+		if g.unruly {
+			vibration = math.Round(4*vibration) / 4
+			if g.random.IntN(50) == 0 {
+				at = at.Add(-20 * time.Minute)
+			}
+		}
 		value := fmt.Sprintf(`{"device":%q,"at":%q,"temperature":%v,"vibration":%v}`, entity,
-			time.Unix(1_700_000_000, 0).UTC().Add(time.Duration(g.n)*time.Second).Format(time.RFC3339), temperature, vibration)
+			at.Format(time.RFC3339), temperature, vibration)
 		r := &kgo.Record{Topic: names.Prefix + "sensors", Key: []byte(entity), Value: []byte(value), Timestamp: time.Now()}
 		if g.random.Float64() < g.malformed {
 			poison[g.random.IntN(len(poison))](g.random, r)

@@ -15,6 +15,9 @@ type verdict struct {
 	produced, scored, dead               int // Records, and what must have become of them.
 	want                                 int // Anomalies and dead letters.
 	missing, extra, differing, duplicate int
+
+	late, suppressed int // Of the records, late ones that were not scored; of the anomalies, those that notify nobody.
+	kinds            map[string]int
 }
 
 func (v verdict) ok() bool {
@@ -33,7 +36,7 @@ func judge(t testing.TB, c *kafkatest.Client, d *streams.Definition) verdict {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var v verdict
+	v := verdict{kinds: map[string]int{}}
 	want := map[string][]byte{}
 	decoder := streams.NewDecoder(d, maxRecord)
 	states := map[string]*processors.State{}
@@ -62,10 +65,17 @@ func judge(t testing.TB, c *kafkatest.Client, d *streams.Definition) verdict {
 						t.Fatal(err)
 					}
 					want["anomaly "+a.ID] = b
+					v.kinds[a.Kind]++
+					if a.Suppressed != "" {
+						v.suppressed++
+					}
 				}
 			}
 		}
-		if reject != nil && !repartitioned {
+		if reject != nil && reject.Code == streams.CodeLate {
+			v.late, v.dead = v.late+1, v.dead+1
+			want["late event "+rec.Source.String()] = []byte(reject.Code)
+		} else if reject != nil && !repartitioned {
 			v.dead++
 			want["dead letter "+rec.Source.String()] = []byte(reject.Code)
 		}
@@ -130,12 +140,15 @@ func written(t testing.TB, c *kafkatest.Client, want map[string][]byte) map[stri
 		sources[streams.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}.String()] = r.Value
 	}
 	first := map[string][]byte{}
-	for _, r := range c.ReadAll(names.DeadLetters()) {
+	for _, r := range append(c.ReadAll(names.DeadLetters()), c.ReadAll(names.Late())...) {
 		letter, err := streams.UnmarshalDeadLetter(r.Value)
 		if err != nil {
 			t.Fatal(err)
 		}
 		id := "dead letter " + letter.Source.String()
+		if r.Topic == names.Late() {
+			id = "late event " + letter.Source.String()
+		}
 		if first[id] == nil {
 			first[id] = r.Value
 		}

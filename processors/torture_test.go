@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,6 +28,8 @@ type scenario struct {
 	name string
 	key  string // Key rule of the stream: record, stream or device.
 	seed uint64
+
+	guarded bool // With rules, windows, a feature that may be stuck, late events.
 
 	kills       int // Instances killed.
 	pauses      int // Instances stopped for longer than their session.
@@ -58,6 +61,9 @@ func sensorsProcess() {
 
 func sensorsGroups(ctx context.Context) error {
 	d := sensors(os.Getenv("SENSORS_KEY"))
+	if os.Getenv("SENSORS_GUARDED") == "true" {
+		guard(d)
+	}
 	c, err := groupConfig(d, strings.Split(os.Getenv("SENSORS_BROKERS"), ","), os.Getenv("SENSORS_INSTANCE"), tortureSession, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
 		return err
@@ -106,13 +112,16 @@ type torture struct {
 func newTorture(t *testing.T, client *kafkatest.Client, sc scenario) *torture {
 	t.Helper()
 	d := sensors(sc.key)
+	if sc.guarded {
+		guard(d)
+	}
 	ensure(t, d, client.Brokers(), sensorsConfig(t, d, client.Brokers(), "", tortureSession).Sarama)
 	x := &torture{
 		scenario: sc, t: t, client: client, d: d, random: rand.New(rand.NewPCG(sc.seed, 0)),
-		traffic: &traffic{random: rand.New(rand.NewPCG(sc.seed, 1)), entities: 40, malformed: sc.malformed},
+		traffic: &traffic{random: rand.New(rand.NewPCG(sc.seed, 1)), entities: 40, malformed: sc.malformed, unruly: sc.guarded},
 	}
 	x.ring = kafkatest.NewRing(t, 2, x.random, func(i int) *kafkatest.Process {
-		environment := []string{"SENSORS_BROKERS=" + strings.Join(client.Brokers(), ","), "SENSORS_KEY=" + d.Key, fmt.Sprintf("SENSORS_INSTANCE=node-%d", i)}
+		environment := []string{"SENSORS_BROKERS=" + strings.Join(client.Brokers(), ","), "SENSORS_KEY=" + d.Key, "SENSORS_GUARDED=" + strconv.FormatBool(sc.guarded), fmt.Sprintf("SENSORS_INSTANCE=node-%d", i)}
 		if sc.incidents {
 			environment = append(environment, "SENSORS_INCIDENTS=1")
 		}
@@ -232,4 +241,14 @@ func TestTorture(t *testing.T) {
 func TestTortureOfIncidents(t *testing.T) {
 	t.Parallel()
 	onOurBroker(t, scenario{key: "record", seed: 9, kills: 3, pauses: 1, leaves: 1, refusals: 3, batch: 100, incidents: true})
+}
+
+// TestTortureGuarded does the same to a stream with rules, a limit, windows that are not learned, features that are stuck, and
+// late events that go to a topic of their own.
+func TestTortureGuarded(t *testing.T) {
+	t.Parallel()
+	v := onOurBroker(t, scenario{key: "record", guarded: true, seed: 7, kills: 2, pauses: 1, refusals: 1, batch: 100, malformed: 0.02, records: 6000})
+	if v.late == 0 || v.kinds[streams.KindRule] == 0 || v.kinds[streams.KindStuck] == 0 || v.kinds[streams.KindModel] == 0 || v.suppressed < 100 {
+		t.Errorf("too little to judge: %d late, kinds %v, %d suppressed", v.late, v.kinds, v.suppressed)
+	}
 }

@@ -138,7 +138,9 @@ func (c client) judge(w *world) {
 		}
 		return nil
 	})
-	var stats struct{ Streams []struct{ Precision *float64 } }
+	var stats struct {
+		Streams []struct{ Precision *float64 }
+	}
 	kafkatest.Eventually(c.t, kafkatest.Deadline, func() error {
 		if c.call(http.StatusOK, "GET", "/api/stats", "", &stats); stats.Streams[0].Precision == nil || *stats.Streams[0].Precision != 1 {
 			return fmt.Errorf("statistics: %+v", stats)

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"anomalystream/guards"
 	"anomalystream/streams"
+	"anomalystream/streams/guards"
 )
 
 // validateGuards checks a stream's rules and its policy for late events.

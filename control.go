@@ -10,9 +10,9 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"anomalystream/guards"
 	"anomalystream/processors"
 	"anomalystream/streams"
+	"anomalystream/streams/guards"
 	"anomalystream/views"
 )
 

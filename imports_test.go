@@ -18,8 +18,8 @@ var allowed = map[string]struct {
 }{
 	"streams":               {nil, []string{"github.com/buger/jsonparser", "github.com/go-json-experiment/json"}},
 	"detectors":             {[]string{"detectors"}, []string{"gonum.org/v1/gonum", "golang.org/x/sys/cpu"}},
-	"guards":                {[]string{"streams"}, []string{"github.com/robfig/cron", "github.com/arran4/golang-ical", "github.com/teambition/rrule-go"}},
-	"processors":            {[]string{"streams", "detectors", "guards", "processors"}, []string{"github.com/lovoo/goka", "github.com/IBM/sarama", "github.com/prometheus/client_golang"}},
+	"streams/guards":        {[]string{"streams"}, []string{"github.com/robfig/cron", "github.com/arran4/golang-ical", "github.com/teambition/rrule-go"}},
+	"processors":            {[]string{"streams", "detectors", "processors"}, []string{"github.com/lovoo/goka", "github.com/IBM/sarama", "github.com/prometheus/client_golang"}},
 	"processors/checkpoint": {[]string{"processors/checkpoint"}, []string{"github.com/lovoo/goka", "github.com/IBM/sarama", "github.com/xdg-go/scram", "github.com/prometheus/client_golang", "golang.org/x/sync"}},
 	"processors/incidents":  {[]string{"streams"}, nil},
 	"views":                 {[]string{"streams"}, []string{"github.com/lovoo/goka", "github.com/IBM/sarama"}},
@@ -27,7 +27,7 @@ var allowed = map[string]struct {
 	"sink":                  {[]string{"streams", "sink"}, []string{"github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose", "github.com/IBM/sarama", "github.com/prometheus/client_golang"}},
 	"sink/letters":          {[]string{"streams"}, []string{"github.com/IBM/sarama"}},
 	"sink/notify":           {[]string{"streams", "sink/letters"}, []string{"github.com/IBM/sarama", "github.com/prometheus/client_golang", "github.com/nicholas-fedor/shoutrrr", "github.com/wneessen/go-mail"}},
-	"api":                   {[]string{"streams", "guards", "api"}, []string{"github.com/labstack/echo", "github.com/danielgtaylor/huma", "github.com/olahol/melody", "github.com/gorilla/websocket", "github.com/prometheus/client_golang", "github.com/coreos/go-oidc", "golang.org/x/time", "golang.org/x/sync"}},
+	"api":                   {[]string{"streams", "api"}, []string{"github.com/labstack/echo", "github.com/danielgtaylor/huma", "github.com/olahol/melody", "github.com/gorilla/websocket", "github.com/prometheus/client_golang", "github.com/coreos/go-oidc", "golang.org/x/time", "golang.org/x/sync"}},
 }
 
 // TestImports holds every package to the table of allowed imports.

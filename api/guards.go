@@ -10,8 +10,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"anomalystream/guards"
 	"anomalystream/streams"
+	"anomalystream/streams/guards"
 )
 
 // maxCalendars bounds the calendars of all windows together: they travel in one record.

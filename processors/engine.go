@@ -12,8 +12,8 @@ import (
 	"anomalystream/detectors"
 	"anomalystream/detectors/decision"
 	"anomalystream/detectors/features"
-	"anomalystream/guards"
 	"anomalystream/streams"
+	"anomalystream/streams/guards"
 )
 
 // Engine is the detection of one stream: what Step needs besides the state of a key. It holds no state of keys, and is safe

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"anomalystream/guards"
 	"anomalystream/processors/checkpoint"
 	"anomalystream/streams"
+	"anomalystream/streams/guards"
 )
 
 // DetectorGroup is this process's part in a stream's detector group: it scores the stream's events and learns from them, and

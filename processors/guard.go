@@ -4,8 +4,8 @@ import (
 	"slices"
 	"time"
 
-	"anomalystream/guards"
 	"anomalystream/streams"
+	"anomalystream/streams/guards"
 )
 
 // watch is what a key remembers besides what its models need: how often something came, the limits of the hour at hand, and how

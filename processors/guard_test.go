@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"anomalystream/guards"
 	"anomalystream/streams"
+	"anomalystream/streams/guards"
 )
 
 func number(v float64) *float64 { return &v }

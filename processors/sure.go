@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"anomalystream/detectors/decision"
-	"anomalystream/guards"
 	"anomalystream/streams"
+	"anomalystream/streams/guards"
 )
 
 // What an anomaly that needs no vote has at least: the score at which anomalies begin, a severity that people call high, and

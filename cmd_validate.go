@@ -22,7 +22,7 @@ func (c *validateCmd) Run(a *app) error {
 		return err
 	}
 	if c.Output == "json" {
-		return json.NewEncoder(a.stdout).Encode(map[string]any{"valid": true, "streams": cfg.Streams.Names()})
+		return json.NewEncoder(a.stdout).Encode(map[string]any{"valid": true, "streams": cfg.Streams.Names(), "routes": cfg.Notify.Routes.Names()})
 	}
 	fmt.Fprintf(a.stdout, "%s is valid.\n", c.Config)
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
@@ -30,6 +30,16 @@ func (c *validateCmd) Run(a *app) error {
 	for _, d := range cfg.Streams.Definitions() {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%g\n", d.Name, cfg.Kafka.TopicPrefix+d.Topic, d.Key,
 			some(featureNames(d)), strings.Join(detectorNames(d), ", "), d.Vote, d.Rate)
+	}
+	if len(cfg.Notify.Routes.Order) > 0 {
+		fmt.Fprintln(w, "\nroute\tkind\taddress from\ton\tlimit")
+	}
+	for _, r := range cfg.Notify.Routes.All() {
+		limit := "none"
+		if r.Limit.Messages > 0 {
+			limit = fmt.Sprintf("%d in %s", r.Limit.Messages, short(r.Limit.Per))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Name, r.Kind, r.source(), strings.Join(r.On, ", "), limit)
 	}
 	return w.Flush()
 }

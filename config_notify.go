@@ -60,6 +60,9 @@ type RouteMap struct {
 	ByName map[string]*RouteConfig
 }
 
+// Names returns the names of the routes in file order.
+func (m *RouteMap) Names() []string { return append([]string{}, m.Order...) }
+
 // All returns the routes in file order.
 func (m *RouteMap) All() []*RouteConfig {
 	out := make([]*RouteConfig, 0, len(m.Order))

@@ -89,3 +89,16 @@ func TestNotifyConfigGood(t *testing.T) {
 		t.Errorf("a missing address gives %v", err)
 	}
 }
+
+// TestValidateShowsRoutes: what a configuration means includes who hears of incidents.
+func TestValidateShowsRoutes(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, notifyYAML("limit: {messages: 5}"))
+	got := command(t, "validate", "--config", file)
+	if want := "team   webhook  the environment variable HOOK  opened, worsened, recovered  5 in 10m"; got.code != exitOK || !strings.Contains(got.stdout, want) {
+		t.Errorf("got %+v, want it to contain %q", got, want)
+	}
+	if got := command(t, "validate", "--config", file, "--output", "json"); !strings.Contains(got.stdout, `"routes":["team"]`) {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -49,16 +49,16 @@ func clientConfig() *sarama.Config {
 }
 
 // start starts a broker with the topics.
-func start(t *testing.T) *kafkatest.Broker {
+func start(t *testing.T) *kafkatest.Client {
 	t.Helper()
 	broker := kafkatest.Start(t)
 	broker.CreateTopic(names.Notifications(), 4)
 	broker.CreateTopic(names.DeadLetters(), 4)
-	return broker
+	return broker.Client
 }
 
 // deliver runs the consumer of a route until the returned function is called or the test ends.
-func deliver(t *testing.T, broker *kafkatest.Broker, r Route, m *Metrics) (stop func()) {
+func deliver(t *testing.T, broker *kafkatest.Client, r Route, m *Metrics) (stop func()) {
 	t.Helper()
 	target, err := Open(r)
 	if err != nil {

@@ -80,7 +80,7 @@ func TestConfigBad(t *testing.T) {
 		"incidents":              {"streams:\n  s:\n    features: [a]\n    incidents:\n      open_after: 0\n      quiet: 1ms\n", nil, []string{":5:19: streams.s.incidents.open_after: found 0, expected 1 to 100", ":6:14: streams.s.incidents.quiet: found 1ms, expected 1s to 168h0m0s"}},
 		"silence":                {"streams:\n  s: {features: [a], incidents: {silence: often}}\n", nil, []string{"streams.s.incidents.silence: found \"often\", expected learned, off, or a duration"}},
 		"incident key":           {"streams:\n  s: {features: [a], incidents: {open: 1}}\n", nil, []string{"streams.s.incidents.open: unknown key", "open_after"}},
-		"alert score":            {"streams:\n  s: {features: [a], incidents: {open_alert_score: .nan, max_length: 1m, group_min: 1, flap_after: 1}}\n", nil, []string{"open_alert_score: found NaN", "max_length: found 1m0s, expected at least the quiet span of 5m0s", "group_min: found 1", "flap_after: found 1, expected 2 to 100"}},
+		"alert score":            {"streams:\n  s: {features: [a], incidents: {open_alert_score: .nan, max_length: 1m, group_min: 1, flap_after: 1}}\n", nil, []string{"open_alert_score: found NaN", "max_length: found 1m0s, expected at least the quiet span of 10m0s", "group_min: found 1", "flap_after: found 1, expected 2 to 100"}},
 		"broker":                 {"kafka: {brokers: [localhost]}\n", nil, []string{"kafka.brokers.0: found \"localhost\", expected host:port"}},
 		"environment":            {"", []string{"ANOMALYSTREAM_KAFKA__PARTITIONS=lots"}, []string{"environment variable ANOMALYSTREAM_KAFKA__PARTITIONS: kafka.partitions", "expected an integer"}},
 		"environment key":        {"", []string{"ANOMALYSTREAM_KAFKA__NOPE=1"}, []string{"kafka.nope: unknown key"}},

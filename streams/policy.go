@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// IncidentPolicy says when anomalies and silence of a stream become incidents. Spans are of event time. Where a source sends
-// less than one event a minute, OpenSpan and Quiet grow so that they hold several events.
+// IncidentPolicy says when anomalies and silence of a stream become incidents. Spans are of event time. OpenSpan holds 10 events
+// of a source at least and 20 at most, and Quiet at least 5, once it is known how often the source sends.
 type IncidentPolicy struct {
 	OpenAfter int           `yaml:"open_after"`       // Anomalies within OpenSpan that open an incident; 1 to 100.
 	OpenSpan  time.Duration `yaml:"open_span"`        // 1s to 7d.
-	OpenAlert float64       `yaml:"open_alert_score"` // An anomaly with this alert score opens one at once.
+	OpenAlert float64       `yaml:"open_alert_score"` // An anomaly with this alert score opens one at once; of a source that sends n > 1 times in five minutes, log10(n) more.
 	Quiet     time.Duration `yaml:"quiet"`            // It ends after so long without an anomaly; 1s to 7d.
 	MaxLength time.Duration `yaml:"max_length"`       // One that lasts longer ends, and what follows is a new one; 1m to 366d.
 	FlapAfter int           `yaml:"flap_after"`       // So many within FlapSpan are flapping: it must be quiet for four times as long; 2 to 100.
@@ -29,7 +29,7 @@ const (
 // DefaultIncidentPolicy returns the defaults. Why these: docs/incidents.md.
 func DefaultIncidentPolicy() IncidentPolicy {
 	return IncidentPolicy{
-		OpenAfter: 3, OpenSpan: 10 * time.Minute, OpenAlert: 3.5, Quiet: 5 * time.Minute, MaxLength: 24 * time.Hour,
+		OpenAfter: 3, OpenSpan: 10 * time.Minute, OpenAlert: 2.75, Quiet: 10 * time.Minute, MaxLength: 24 * time.Hour,
 		FlapAfter: 4, FlapSpan: 2 * time.Hour, GroupMin: 3, GroupSpan: 5 * time.Minute, Silence: SilenceLearned,
 	}
 }

@@ -31,6 +31,7 @@ type world struct {
 func newWorld(t *testing.T, change func(*streams.IncidentPolicy)) *world {
 	t.Helper()
 	d := streams.DefaultDefinition("web")
+	d.Incidents.Quiet, d.Incidents.OpenAlert = 5*time.Minute, 4
 	if change != nil {
 		change(&d.Incidents)
 	}

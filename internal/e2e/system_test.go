@@ -39,10 +39,11 @@ func TestSystem(t *testing.T) {
 
 	first := s.start("detect-1", "run", "--config", s.config, "--roles", "detect")
 	s.start("detect-2", "run", "--config", s.config, "--roles", "detect")
+	s.start("incidents", "run", "--config", s.config, "--roles", "incidents")
 	s.start("sink", "run", "--config", s.config, "--roles", "sink")
 	s.start("api", "run", "--config", s.config, "--roles", "api")
 	s.awaitReady()
-	socket := s.listen()
+	socket, incidents := s.listen(), s.listenIncidents()
 
 	started := time.Now()
 	emit := s.start("emit", "emit", "--config", s.config, "--stream", "server_metrics", "--stream", "transactions",
@@ -71,6 +72,7 @@ func TestSystem(t *testing.T) {
 	s.agree("Postgres", topic, s.tableAnomalies(len(topic)))
 	s.agree("REST", topic, s.restAnomalies())
 	s.agree("WebSocket", topic, socket.await(len(topic)))
+	s.incidents(incidents)
 	s.summary(topic, want, elapsed)
 }
 

@@ -15,7 +15,7 @@ import (
 
 // commentBody is what somebody says beside an act. Bodies are of named types, or the description would repeat them.
 type commentBody struct {
-	Comment string `json:"comment,omitempty" maxLength:"1000" doc:"For the others who read it."`
+	Comment string `json:"comment,omitempty" nullable:"true" maxLength:"1000" doc:"For the others who read it."`
 }
 
 type actInput struct {

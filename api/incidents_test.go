@@ -152,7 +152,7 @@ func TestActs(t *testing.T) {
 	path := "/api/incidents/server_metrics-0-0/"
 	var got given
 	r.call(202, "POST", path+"acknowledge", "").decode(t, &got)
-	r.call(202, "POST", path+"acknowledge", `{}`)
+	r.call(202, "POST", path+"acknowledge", `{"comment":null}`)
 	r.call(202, "POST", path+"comment", `{"comment":"line one\nline two"}`)
 	r.call(202, "POST", path+"resolve", `{"comment":"restarted"}`)
 	r.call(202, "POST", "/api/incidents/group-1/acknowledge", `{"comment":"mine"}`)

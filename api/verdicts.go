@@ -16,7 +16,7 @@ const verdictTerm = 30 * 24 * time.Hour
 // VerdictBody is a verdict as somebody gives it.
 type VerdictBody struct {
 	Verdict  string     `json:"verdict" enum:"real,expected,noise" doc:"real: trouble, which the models must not learn. expected: fine, and the like is suppressed for a time. noise: nothing."`
-	Comment  string     `json:"comment,omitempty" maxLength:"1000" doc:"For the others who read it."`
+	Comment  string     `json:"comment,omitempty" nullable:"true" maxLength:"1000" doc:"For the others who read it."`
 	Until    *time.Time `json:"until,omitempty" nullable:"true" doc:"Event time at which its effect ends; by default 30 days after the last row it is about."`
 	ForHours *float64   `json:"for_hours,omitempty" nullable:"true" exclusiveMinimum:"0" maximum:"87600" doc:"The same in hours after that row; not together with until."`
 }

@@ -3,9 +3,6 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -100,7 +97,11 @@ func TestSecureKafka(t *testing.T) {
 			s := at(t, c.way)
 			for _, command := range []string{"topics check", "run", "dead-letters list"} {
 				args := append(strings.Fields(command), "--config", s.config)
-				code, out := s.run(4*time.Second, args...)
+				waitsFor := ""
+				if c.waits {
+					waitsFor = c.cause
+				}
+				code, out := s.run(waitsFor, args...)
 				if !strings.Contains(out, c.cause) || !strings.Contains(out, c.address) {
 					t.Errorf("%s says neither %q nor %s:\n%s", command, c.cause, c.address, out)
 				}
@@ -136,28 +137,42 @@ streams: {ec2_cpu: {key: stream, time: timestamp, features: [value]}}
 	}
 }
 
-// run runs a command and returns its exit code, -1 where it had to be stopped after a time, and what it wrote.
-func (s *installation) run(limit time.Duration, args ...string) (code int, out string) {
+// run runs a command and returns its exit code and what it wrote. Where it goes on until it is stopped, it is stopped as soon as it
+// has said what it waits for, and the code is -1.
+func (s *installation) run(waitsFor string, args ...string) (code int, out string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, s.binary, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 20 * time.Second
-	var text bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &text, &text
-	err := cmd.Run()
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
-		return -1, text.String()
-	case err == nil:
-		return 0, text.String()
-	case errors.As(err, &exit):
-		return exit.ExitCode(), text.String()
+	file := filepath.Join(s.dir, strings.Join(args[:1], "")+".out")
+	log, err := os.Create(file)
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	s.t.Fatal(err)
-	return 0, ""
+	defer log.Close()
+	cmd := exec.Command(s.binary, args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(exited) }()
+	said := func() string {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			s.t.Error(err)
+		}
+		return string(b)
+	}
+	for deadline := time.Now().Add(2 * time.Minute); ; {
+		select {
+		case <-exited:
+			return cmd.ProcessState.ExitCode(), said()
+		case <-time.After(100 * time.Millisecond):
+		}
+		if waitsFor != "" && strings.Contains(said(), waitsFor) || time.Now().After(deadline) {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			<-exited
+			return -1, said()
+		}
+	}
 }
 
 // awaitREST waits until the API lists n anomalies, and returns them.

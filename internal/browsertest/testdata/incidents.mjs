@@ -272,3 +272,48 @@ export async function roles() {
     await page.context().close();
   });
 }
+
+/** Incidents of the running system, which come and go by themselves. */
+export async function demo() {
+  let page;
+  let id;
+  await check("a fault becomes an incident", async () => {
+    page = await open("#/incidents");
+    await page.locator("#incident-filters input[value='open']").check({ force: true });
+    await page.waitForSelector("#incident-filters-clear:not([hidden])"); // It moves the list, and a click must not meet it there.
+    await page.waitForSelector("#incident-list li", { timeout: 5 * patience });
+  });
+  await check("it is acknowledged, and recovers", async () => {
+    for (let attempt = 0; !id; attempt++) {
+      assert(attempt < 20, "no incident lasted long enough to acknowledge it");
+      await page.waitForSelector("#incident-list li", { timeout: 3 * patience });
+      await rows(page).first().locator("button").click();
+      // It may end at any moment: then the button goes, or the server refuses.
+      const pressed = await page.click("#incident [data-action=acknowledge]", { timeout: 1000 }).then(() => true, () => false);
+      if (pressed) await page.waitForFunction(() => document.querySelector("#incident .judge-told").textContent !== "");
+      if (pressed && (await page.textContent("#incident .judge-told")) === "Taken.") id = await page.evaluate(() => decodeURIComponent(location.hash.split("/")[2]));
+      else await close(page);
+    }
+    await page.waitForFunction(() => document.querySelector("#incident .history")?.textContent.includes("acknowledged it"));
+    await state(page, "recovered");
+    await page.waitForFunction(() => document.querySelectorAll("#incident .plot").length >= 2);
+    await still(page);
+    await shot(page, "demo-incident");
+    const i = await stored(page, id);
+    assert(i.acknowledged_at !== null && i.ended_at !== null && i.end !== null, `stored: ${JSON.stringify(i)}`);
+  });
+  await check("a verdict is given and withdrawn", async () => {
+    await page.fill("#incident textarea", "The simulation does this.");
+    await page.click("#incident [data-verdict=noise]");
+    await held(page, 1);
+    await page.waitForFunction(() => [...document.querySelectorAll("#incident .tag")].some((tag) => tag.textContent === "Noise"));
+    await page.click("#incident .held button");
+    await held(page, 0);
+    await page.waitForFunction(() => ![...document.querySelectorAll("#incident .tag")].some((tag) => tag.textContent === "Noise"));
+    await close(page);
+    await page.click("#incident-filters-clear");
+    await page.waitForSelector(`#timeline button[data-id="${id}"][data-status="recovered"]`);
+    await page.waitForTimeout(1500); // For the picture: the timeline settles.
+    await shot(page, "demo-incidents");
+  });
+}

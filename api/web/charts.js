@@ -94,7 +94,7 @@ export class Charts {
     this.#reset.hidden = this.#zoom === null;
     setText(this.#reset, live ? "Back to the live view" : "Show everything");
 
-    const view = this.#zoom ?? visible(span, live);
+    const view = this.#zoom ?? visible(span, live, burst);
     const [score, ...plots] = this.#plots;
     score.show(series.scores(), view, marks.map((m) => ({ x: m.x, y: m.anomaly.score, id: m.anomaly.id, main: true })), null, burst);
     plots.forEach((plot, i) => {
@@ -145,10 +145,10 @@ export class Charts {
 
   #keys(event) {
     if (!this.#latest || event.ctrlKey || event.metaKey || event.altKey) return;
-    const { series, live } = this.#latest;
+    const { series, live, burst } = this.#latest;
     const last = series.rows.length - 1;
     const from = this.#row < 0 ? last : this.#row;
-    const [low, high] = this.#zoom ?? visible(series.span(), live);
+    const [low, high] = this.#zoom ?? visible(series.span(), live, burst);
     const middle = this.#row < 0 ? high - (high - low) / 4 : series.rows[this.#row].x;
     const keys = {
       ArrowLeft: () => this.#pointAt(Math.max(0, from - (event.shiftKey ? 10 : 1))),
@@ -164,8 +164,12 @@ export class Charts {
   }
 }
 
-/** The span shown without zoom: everything, or the newest minutes of the live view, at least one minute wide. */
-function visible([from, to], live) {
+/**
+ * The span shown without zoom: everything with the incident, whose last minute may not be stored yet, or the newest minutes of
+ * the live view; at least one minute wide.
+ */
+function visible([from, to], live, burst) {
   const start = live ? Math.max(from, to - liveSpan) : from;
-  return [Math.min(start, to - 60), to];
+  const [low, high] = burst ? [Math.min(start, burst[0] - 30), Math.max(to, burst[1] + 30)] : [start, to];
+  return [Math.min(low, high - 60), high];
 }

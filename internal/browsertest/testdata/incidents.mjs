@@ -287,7 +287,7 @@ export async function demo() {
     for (let attempt = 0; !id; attempt++) {
       assert(attempt < 20, "no incident lasted long enough to acknowledge it");
       await page.waitForSelector("#incident-list li", { timeout: 3 * patience });
-      await rows(page).first().locator("button").click();
+      await rows(page).first().locator("button").press("Enter"); // By keyboard: the list moves while incidents come and go.
       // It may end at any moment: then the button goes, or the server refuses.
       const pressed = await page.click("#incident [data-action=acknowledge]", { timeout: 1000 }).then(() => true, () => false);
       if (pressed) await page.waitForFunction(() => document.querySelector("#incident .judge-told").textContent !== "");
@@ -311,7 +311,7 @@ export async function demo() {
     await held(page, 0);
     await page.waitForFunction(() => ![...document.querySelectorAll("#incident .tag")].some((tag) => tag.textContent === "Noise"));
     await close(page);
-    await page.click("#incident-filters-clear");
+    await page.locator("#incident-filters input[value='']").press("Space");
     await page.waitForSelector('#timeline button[data-status="recovered"]');
     await page.waitForTimeout(1500); // For the picture: the timeline settles.
     await shot(page, "demo-incidents");

@@ -10,6 +10,7 @@ import (
 
 // addDetect adds the groups of every stream.
 func (s *system) addDetect(control *control) error {
+	verdicts := newObedience(s.site)
 	for _, d := range s.cfg.Streams.Definitions() {
 		config := processors.Config{
 			Definition: d, Topics: s.topics, Brokers: s.kafka.Brokers, Sarama: s.client(), MaxRecord: s.cfg.Kafka.MaxRecord,
@@ -27,6 +28,7 @@ func (s *system) addDetect(control *control) error {
 			return err
 		}
 		control.detectors[d.Name] = g
+		verdicts.add(g)
 		s.add(part{
 			name: "detection of " + d.Name,
 			run: func(ctx context.Context) error {
@@ -38,6 +40,7 @@ func (s *system) addDetect(control *control) error {
 			ready: func(context.Context) error { return g.Ready() },
 		})
 	}
+	s.add(part{name: "verdicts", run: verdicts.run, ready: verdicts.ready})
 	return nil
 }
 

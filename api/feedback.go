@@ -102,7 +102,8 @@ func (s *Server) about(ctx context.Context, i *streams.Incident) streams.Feedbac
 	f := s.said(ctx)
 	f.Stream, f.Entity, f.Incident, f.From, f.To = i.Stream, i.Entity, i.ID, i.Start, i.Latest
 	if i.Peak != nil && i.Kind != streams.KindGroup {
-		f.Anomaly, f.Features, f.Guilty = i.Peak.ID, i.Peak.Features, streams.GuiltyFeatures(i.Peak.Why.Contributions)
+		f.Anomaly, f.Features, f.Alert = i.Peak.ID, i.Peak.Features, i.Peak.AlertScore
+		f.Guilty = streams.GuiltyFeatures(i.Peak.Why.Contributions)
 	}
 	return f
 }

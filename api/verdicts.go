@@ -131,7 +131,7 @@ func (s *Server) judgeAnomaly(ctx context.Context, in *anomalyVerdictInput) (*gi
 	}
 	f := s.said(ctx)
 	f.Stream, f.Entity, f.Anomaly, f.From, f.To = a.Stream, a.Entity, a.ID, a.Timestamp, a.Timestamp
-	f.Features, f.Guilty = a.Features, streams.GuiltyFeatures(a.Why.Contributions)
+	f.Features, f.Guilty, f.Alert = a.Features, streams.GuiltyFeatures(a.Why.Contributions), a.AlertScore
 	return s.judge(ctx, "anomaly", &in.Body, []streams.Feedback{f}, []subject{aboutAnomaly(a.Stream, a.ID)})
 }
 

@@ -38,7 +38,7 @@ func (e *Engine) explain(s *State, w *work, r *Result) *streams.Explanation {
 		}
 	}
 	why := &streams.Explanation{
-		RequestedRate: e.Rate(), Threshold: r.Threshold, Statistic: r.Statistic, Generation: int(s.generation),
+		RequestedRate: e.rateOf(s), Threshold: r.Threshold, Statistic: r.Statistic, Generation: int(s.generation),
 		TrainedRows: m.rows, TrainedFrom: m.from, TrainedTo: m.to,
 	}
 	if detectors == 0 { // Nothing stands out for any detector: all features alike.

@@ -33,6 +33,7 @@ type work struct {
 	row, scaled, raw, parts, share []float64
 	values, scaledAlert            []float64
 	matrix, rest, column           []float64
+	index                          []int64 // Numbers of the training rows.
 	training                       []decision.Training
 	transform                      []float64
 }
@@ -54,6 +55,7 @@ func sized(v []float64, n int) []float64 {
 
 // fit fits new models on the newest rows and brings the calibration up to date. The caller has stored the latest event.
 func (e *Engine) fit(s *State, w *work) {
+	s.expire()
 	s.fitFrom, s.fitTo = max(s.cut, s.seen-int64(e.def.Window), 0), s.seen
 	s.generation++
 	s.fitTime = s.lastEvent
@@ -65,7 +67,12 @@ func (e *Engine) fit(s *State, w *work) {
 	case s.calibrator.Past() == 0:
 		e.crossFit(s, w)
 	default:
-		s.calibrator.Rejudge(training, e.Rate())
+		s.calibrator.Rejudge(training, e.rateOf(s), func(age int64) int {
+			if i, ok := slices.BinarySearch(w.index, s.fitTo-1-age); ok {
+				return i
+			}
+			return -1
+		})
 	}
 }
 
@@ -87,6 +94,7 @@ func (e *Engine) training(m *models, w *work) []decision.Training {
 // train fits models on the rows of the last fit, in the memory of the old models where there are some. It depends on the rows,
 // the seed and the parameters alone.
 func (e *Engine) train(s *State, w *work, old *models) *models {
+	w.index = s.training(w.index)
 	x := e.trainingRows(s, w, 0, s.plan.columns())
 	m := old
 	if m == nil {
@@ -103,6 +111,9 @@ func (e *Engine) train(s *State, w *work, old *models) *models {
 	if m.learners() { // After a restart they learn again what they have learned since the fit.
 		row := make([]float64, s.plan.columns())
 		for i := s.fitTo; i < s.seen; i++ {
+			if s.trouble(s.timeOf(i)) {
+				continue
+			}
 			s.rows.get(i, 0, row)
 			m.learn(row, w)
 		}
@@ -129,12 +140,12 @@ func (m *models) learn(row []float64, w *work) {
 	}
 }
 
-// trainingRows copies columns [from, to) of the rows of the last fit.
+// trainingRows copies columns [from, to) of the training rows.
 func (e *Engine) trainingRows(s *State, w *work, from, to int) detectors.Matrix {
-	n, c := int(s.fitTo-s.fitFrom), to-from
+	n, c := len(w.index), to-from
 	w.matrix = sized(w.matrix, n*c)
-	for i := range n {
-		s.rows.get(s.fitFrom+int64(i), from, w.matrix[i*c:(i+1)*c])
+	for i, number := range w.index {
+		s.rows.get(number, from, w.matrix[i*c:(i+1)*c])
 	}
 	return detectors.Matrix{Rows: n, Cols: c, Data: w.matrix}
 }
@@ -163,30 +174,31 @@ func (e *Engine) fitModels(m *models, x detectors.Matrix, entity string, generat
 // describe notes what explanations and statuses need: medians and ranges of the raw values, the span of time.
 func (e *Engine) describe(m *models, s *State, w *work) {
 	raws := len(s.plan.names)
-	n := int(s.fitTo - s.fitFrom)
+	n := len(w.index)
 	m.columnMid, m.expected = m.columnMid[:0], sized(m.expected, raws)
 	m.rawMean, m.rawScale = sized(m.rawMean, raws), sized(m.rawScale, raws)
 	m.least, m.most = sized(m.least, raws), sized(m.most, raws)
 	w.column, w.rest = sized(w.column, n), sized(w.rest, n)
 	for j, at := range s.plan.raw {
-		for i := range n {
-			w.column[i] = s.rows.value(s.fitFrom+int64(i), at)
+		for i, number := range w.index {
+			w.column[i] = s.rows.value(number, at)
 		}
 		m.expected[j], _ = detectors.Median95(w.column[:n], w.rest)
 		m.least[j], m.most[j] = slices.Min(w.column[:n]), slices.Max(w.column[:n])
 		m.rawMean[j], m.rawScale[j] = moments(w.column[:n])
 	}
-	m.from, m.to = s.timeOf(s.fitFrom), s.timeOf(s.fitTo-1)
+	m.from, m.to = s.timeOf(w.index[0]), s.timeOf(w.index[n-1])
 }
 
 // middle computes the medians of the columns, which only features need whose deviations do not always matter.
 func (m *models) middle(s *State, w *work) {
-	n := int(s.fitTo - s.fitFrom)
+	w.index = s.training(w.index)
+	n := len(w.index)
 	m.columnMid = sized(m.columnMid, s.plan.columns())
 	w.column, w.rest = sized(w.column, n), sized(w.rest, n)
 	for j := range m.columnMid {
-		for i := range n {
-			w.column[i] = s.rows.value(s.fitFrom+int64(i), j)
+		for i, number := range w.index {
+			w.column[i] = s.rows.value(number, j)
 		}
 		m.columnMid[j], _ = detectors.Median95(w.column[:n], w.rest)
 	}
@@ -212,7 +224,7 @@ func moments(v []float64) (mean, sd float64) {
 // of sample as later ones will be.
 func (e *Engine) crossFit(s *State, w *work) {
 	all := slices.Clone(e.trainingRows(s, w, 0, s.plan.columns()).Data)
-	n, c := int(s.fitTo-s.fitFrom), s.plan.columns()
+	n, c := len(w.index), s.plan.columns()
 	m := &models{failed: make([]string, len(e.specs))}
 	for _, spec := range e.specs {
 		d, _ := detectors.New(spec)

@@ -21,6 +21,7 @@ const (
 
 // sections lists what is read and written, by ascending tag.
 var sections = []section{
+	{tagFeedback, (*writer).verdicts, (*reader).verdicts},
 	{tagGuards, (*writer).guards, (*reader).guards},
 }
 

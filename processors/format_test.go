@@ -23,30 +23,36 @@ var update = flag.Bool("update", false, "write the golden files of the present f
 // goldenStates are the states whose saved forms are kept in testdata, each with the number of events it has seen. The files of
 // an old version are never written again: a binary must read them, or refuse them by name.
 func goldenStates() map[string]struct {
-	change func(*streams.Definition)
-	events int
+	change   func(*streams.Definition)
+	events   int
+	verdicts []*streams.Feedback // Applied after them.
 } {
 	return map[string]struct {
-		change func(*streams.Definition)
-		events int
+		change   func(*streams.Definition)
+		events   int
+		verdicts []*streams.Feedback
 	}{
-		"warm-up": {func(d *streams.Definition) { d.WarmUp, d.Window, d.Refit = 40, 60, 30 }, 17},
-		"fitted":  {func(d *streams.Definition) { d.WarmUp, d.Window, d.Refit, d.Buffer = 40, 60, 30, 100 }, 205},
+		"warm-up": {func(d *streams.Definition) { d.WarmUp, d.Window, d.Refit = 40, 60, 30 }, 17, nil},
+		"fitted":  {func(d *streams.Definition) { d.WarmUp, d.Window, d.Refit, d.Buffer = 40, 60, 30, 100 }, 205, nil},
 		"compact": {func(d *streams.Definition) {
 			d.WarmUp, d.Window, d.Refit, d.Buffer, d.Profile = 40, 60, 90, 100, streams.ProfileCompact
 			d.Features[0].Transforms = []string{"diff", "season_residual"} // Its raw value is no column.
-		}, 205},
+		}, 205, nil},
 		"guards": {func(d *streams.Definition) {
 			d.WarmUp, d.Window, d.Refit, d.Buffer = 40, 60, 30, 100
 			top := 11.5
 			d.Rules = []streams.Rule{{Name: "top", Field: "a", Max: &top}, {Name: "few", MaxAnomalies: 2}}
 			d.Features[0].Stuck, d.Features[1].Stuck = streams.StuckAuto, "3"
 			d.Late = streams.Late{After: time.Minute, Policy: streams.LateScore}
-		}, 75},
+		}, 75, nil},
 		"wildcard": {func(d *streams.Definition) {
 			d.WarmUp, d.Window, d.Refit, d.Buffer = 40, 60, 30, 100
 			d.Features = []streams.Feature{{Name: "*", Missing: streams.MissingReject, Direction: streams.DirectionBoth}}
-		}, 75},
+		}, 75, nil},
+		"verdicts": {func(d *streams.Definition) { d.WarmUp, d.Window, d.Refit, d.Buffer = 40, 60, 30, 100 }, 205, []*streams.Feedback{
+			said("one", streams.VerdictReal, 170, 180), said("two", streams.VerdictExpected, 190, 199), said("three", streams.VerdictNoise, 200, 203),
+			takenBack("three", 5), takenBack("unknown", 6),
+		}},
 	}
 }
 
@@ -67,6 +73,11 @@ func TestGoldenStates(t *testing.T) {
 		file := filepath.Join("testdata", fmt.Sprintf("state-v%d-%s.bin", formatVersion, name))
 		e := newTestEngine(t, testDefinition(c.change))
 		s := lived(t, e, c.events)
+		for _, f := range c.verdicts {
+			if !e.Instruct(s, f) {
+				t.Fatalf("%s: verdict %s was not taken", name, f.ID)
+			}
+		}
 		if *update {
 			if err := os.WriteFile(file, e.AppendState(nil, s), 0o644); err != nil {
 				t.Fatal(err)

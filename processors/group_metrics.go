@@ -11,6 +11,7 @@ type Metrics struct {
 	late          *prometheus.CounterVec
 	rejects       *prometheus.CounterVec
 	repartitioned *prometheus.CounterVec
+	verdicts      *prometheus.CounterVec
 	latency       *prometheus.HistogramVec
 	fit           *prometheus.HistogramVec
 	incidents     incidentMetrics
@@ -35,6 +36,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		suppressed:    counter("suppressed_anomalies_total", "Anomalies that notify nobody: maintenance, a limit, a verdict.", "stream"),
 		late:          counter("late_events_total", "Events older than the newest of their key by more than the stream allows.", "stream"),
 		rejects:       counter("rejects_total", "Records that became dead letters, by reason code.", "stream", "code"),
+		verdicts:      counter("verdicts_applied_total", "Verdicts, and withdrawals of them, that changed a detector.", "stream", "action", "verdict"),
 		repartitioned: counter("repartitioned_total", "Records written to repartition topics.", "stream"),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "anomalystream", Name: "anomaly_latency_seconds", Help: "From the timestamp of the record to the anomaly being handed to the producer.",
@@ -54,7 +56,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	}
 	if registry != nil {
 		registry.MustRegister(m.incidents.opened, m.incidents.ended, m.incidents.open)
-		registry.MustRegister(m.events, m.scored, m.anomalies, m.suppressed, m.late, m.rejects, m.repartitioned, m.latency, m.fit)
+		registry.MustRegister(m.events, m.scored, m.anomalies, m.suppressed, m.late, m.rejects, m.repartitioned, m.verdicts, m.latency, m.fit)
 	}
 	return m
 }

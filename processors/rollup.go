@@ -72,7 +72,7 @@ func (e *Engine) rollup(s *State, closed bool) streams.Rollup {
 	m := &s.minute
 	r := streams.Rollup{
 		Stream: e.def.Name, Entity: s.entity, Minute: time.Unix(m.start, 0).UTC(), Events: m.events, Scored: m.scored,
-		Anomalies: m.flagged, Late: m.late, Requested: e.Rate(), Closed: closed,
+		Anomalies: m.flagged, Late: m.late, Requested: e.rateOf(s), Closed: closed,
 	}
 	r.Realised, _ = s.recent.rate()
 	if m.scored > 0 {

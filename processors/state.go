@@ -38,6 +38,8 @@ type State struct {
 	calibrator *decision.Calibrator
 	models     *models // Nil until they are needed.
 
+	verdicts []verdict // That have not ended at the last fit, and later ones, by time and id.
+
 	recent      recent // Flags of the last scored events.
 	scoreSum    float64
 	scoreMax    float64

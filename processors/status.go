@@ -12,7 +12,7 @@ func (e *Engine) Status(s *State) streams.DetectorStatus {
 	out := streams.DetectorStatus{
 		Stream: e.def.Name, Entity: s.entity, Phase: streams.PhaseWarmUp, Seen: s.seen + s.watch.unlearned, Scored: s.scored, Anomalies: s.flagged,
 		WarmUpHave: int(min(s.seen, int64(e.def.WarmUp))), WarmUpNeed: e.def.WarmUp, Generation: int(s.generation),
-		WindowRows: int(min(s.seen-s.cut, int64(e.def.Window))), WindowSize: e.def.Window, RequestedRate: e.Rate(),
+		WindowRows: int(min(s.seen-s.cut, int64(e.def.Window))), WindowSize: e.def.Window, RequestedRate: e.rateOf(s),
 		Regimes: s.regimes, LastEvent: s.lastEvent, LastAnomaly: s.lastAnomaly,
 		Unlearned: s.watch.unlearned, Late: s.watch.late, Ruled: s.watch.rules, Stuck: s.watch.stuck, Suppressed: s.watch.suppressed,
 	}
@@ -21,7 +21,7 @@ func (e *Engine) Status(s *State) streams.DetectorStatus {
 	}
 	if s.generation > 0 {
 		out.Phase = streams.PhaseReady
-		theta, at := s.calibrator.Threshold(e.Rate()), s.fitTime
+		theta, at := s.calibrator.Threshold(e.rateOf(s)), s.fitTime
 		out.Threshold, out.LastFit = &theta, &at
 	} else if left := float64(e.def.WarmUp) - float64(s.seen); s.seen > 1 {
 		seconds := max(0, s.lastEvent.Sub(s.firstEvent).Seconds()/float64(s.seen-1)*left)
@@ -41,7 +41,7 @@ func (e *Engine) Status(s *State) streams.DetectorStatus {
 		mean, top := s.scoreSum/float64(s.scored), s.scoreMax
 		out.RealisedRate, out.MeanScore, out.MaxScore = &rate, &mean, &top
 	}
-	out.Features = e.ranges(s)
+	out.Features, out.Verdicts = e.ranges(s), s.inForce()
 	return out
 }
 

@@ -178,7 +178,7 @@ func (e *Engine) judge(s *State, w *work) (decision.Decision, bool) {
 	if !s.models.score(row, w.scaled, w.raw) {
 		return decision.Decision{}, false
 	}
-	return s.calibrator.Judge(w.raw, e.Rate()), true
+	return s.calibrator.Judge(w.raw, e.rateOf(s)), true
 }
 
 // neutral returns the row as the detectors shall see it: a feature whose deviation does not matter stands at the training
@@ -230,7 +230,7 @@ func (e *Engine) learn(s *State, ev *streams.Event, w *work) {
 		s.plan.alert.Learn(s.speeds, w.values, ev.Time)
 	}
 	copy(s.held, w.values)
-	if s.models != nil {
+	if s.models != nil && !s.trouble(ev.Time) {
 		s.models.learn(w.row[:s.plan.columns()], w)
 	}
 	s.seen++

@@ -72,6 +72,8 @@ func (e *Engine) conclude(s *State, ev *streams.Event, w *work, r *Result, stati
 	if v.kind != "" {
 		a := r.Anomaly
 		a.Kind, a.Score, a.Severity = v.kind, max(a.Score, sureScore, e.def.Threshold), max(a.Severity, sureSeverity)
+	} else if expected := s.suppressing(r.Why, r.AlertScore, ev.Time); expected != nil { // What is sure no verdict silences.
+		r.Anomaly.Suppressed = streams.SuppressedByVerdict + expected.id
 	}
 }
 
@@ -96,7 +98,7 @@ func (v *sure) blame(s *State, r *Result) {
 
 // unscored is the explanation of an event without a score: nothing is expected yet but what came.
 func (e *Engine) unscored(s *State, w *work) *streams.Explanation {
-	why := &streams.Explanation{RequestedRate: e.Rate(), Generation: int(s.generation)}
+	why := &streams.Explanation{RequestedRate: e.rateOf(s), Generation: int(s.generation)}
 	for j, name := range s.plan.names {
 		why.Contributions = append(why.Contributions, streams.Contribution{Feature: name, Value: w.values[j], Expected: w.values[j]})
 	}

@@ -31,6 +31,9 @@ const (
 	KindStuck = "stuck" // A feature repeats one value for longer than its history allows.
 )
 
+// SuppressedByVerdict precedes, in Anomaly.Suppressed, the id of the verdict that silences it.
+const SuppressedByVerdict = "verdict:"
+
 // DetectorVote is one detector's part in a decision.
 type DetectorVote struct {
 	Name  string  `json:"name"`

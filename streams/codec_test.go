@@ -33,7 +33,7 @@ func TestCodecsReadBack(t *testing.T) {
 	})
 	t.Run("status", func(t *testing.T) {
 		readBack(t, &DetectorStatus{Stream: "s", Phase: PhaseReady, LastFit: &at, LastEvent: at, CheckpointAt: at, LastAnomaly: &LastAnomaly{ID: "x", Timestamp: at, Score: 0.7},
-			Features: []FeatureRange{{Name: "a"}}, Detectors: []string{"lof"}, Failures: []string{}}, MarshalDetectorStatus, UnmarshalDetectorStatus)
+			Features: []FeatureRange{{Name: "a"}}, Detectors: []string{"lof"}, Failures: []string{}, Verdicts: []VerdictForce{{ID: "v", Verdict: VerdictNoise, Until: time.Date(2026, 2, 2, 3, 4, 0, 0, time.UTC)}}}, MarshalDetectorStatus, UnmarshalDetectorStatus)
 	})
 	t.Run("dead letter", func(t *testing.T) {
 		readBack(t, &DeadLetter{Stream: "s", Key: nil, Value: []byte("\xff\x00"), Headers: []Header{{"h", []byte("v")}}, Timestamp: at, Code: CodeNotJSON, Reason: "x"}, MarshalDeadLetter, UnmarshalDeadLetter)

@@ -25,10 +25,10 @@ type DetectorStatus struct {
 	LastFit       *time.Time     `json:"last_fit"`         // Event time of the last fit.
 	WindowRows    int            `json:"window_rows"`
 	WindowSize    int            `json:"window_size"`
-	RequestedRate float64        `json:"requested_rate"`
-	RealisedRate  *float64       `json:"realised_rate"` // Share flagged among the last events scored (at most 5000); null before any.
-	Threshold     *float64       `json:"threshold"`     // Current theta; null during the warm-up.
-	MeanScore     *float64       `json:"mean_score"`    // Mean ensemble score of all scored events.
+	RequestedRate float64        `json:"requested_rate"` // Of the stream, less where verdicts call the detector's anomalies noise.
+	RealisedRate  *float64       `json:"realised_rate"`  // Share flagged among the last events scored (at most 5000); null before any.
+	Threshold     *float64       `json:"threshold"`      // Current theta; null during the warm-up.
+	MeanScore     *float64       `json:"mean_score"`     // Mean ensemble score of all scored events.
 	MaxScore      *float64       `json:"max_score"`
 	Regimes       int64          `json:"regime_changes"` // How often the regime rule fired.
 	LastEvent     time.Time      `json:"last_event"`     // Event time of the newest event.
@@ -41,8 +41,16 @@ type DetectorStatus struct {
 	Features      []FeatureRange `json:"features"`
 	Detectors     []string       `json:"detectors"`     // Names in configuration order.
 	Failures      []string       `json:"failures"`      // Detectors that failed to fit, with the reason.
+	Verdicts      []VerdictForce `json:"verdicts"`      // In force, oldest first; at most 64.
 	CheckpointAt  time.Time      `json:"checkpoint_at"` // Processing time of this status.
 	StateBytes    int            `json:"state_bytes"`   // Size of the checkpointed state.
+}
+
+// VerdictForce is a verdict in force on a detector.
+type VerdictForce struct {
+	ID      string    `json:"id"`
+	Verdict string    `json:"verdict"` // VerdictReal, VerdictExpected or VerdictNoise.
+	Until   time.Time `json:"until"`   // Event time at which it ends, UTC.
 }
 
 // LastAnomaly points to the latest anomaly of a detector.

@@ -24,25 +24,22 @@ func (c *Calibrator) Rescale(training []Training) {
 	}
 }
 
-// Rejudge is the second half of a refit; rate is the requested rate.
-func (c *Calibrator) Rejudge(training []Training, rate float64) {
+// Rejudge is the second half of a refit; rate is the requested rate. row returns where the training scores of an event stand
+// that is so many events older than the latest, -1 where it is no training row: such an event keeps its value.
+func (c *Calibrator) Rejudge(training []Training, rate float64, row func(age int64) int) {
 	if !c.cfg.Regime || len(c.waiting) <= waitingIsMuch || c.voters == 0 {
 		c.drift = false
 		return
-	}
-	rows := 0
-	for _, t := range training {
-		rows = max(rows, len(t.Scores))
 	}
 	theta := c.past.threshold(rate, lowestThreshold)
 	raw := make([]float64, len(training))
 	rest := c.waiting[:0]
 	var enter []float32
 	for _, w := range c.waiting {
-		if age := int(c.clock - w.at); age < rows { // A row that has left the window keeps its value.
+		if at := row(c.clock - w.at); at >= 0 {
 			for k, t := range training {
 				if !t.Failed {
-					raw[k] = t.Scores[rows-1-age]
+					raw[k] = t.Scores[at]
 				}
 			}
 			w.m = c.statistic(raw)
@@ -206,6 +203,21 @@ func (c *Calibrator) Learn(d *Decision) {
 	c.needed = max(waitingIsNew, min(c.needed, 2*len(c.waiting)))
 	c.drift = c.cfg.Regime && len(c.waiting) > c.needed
 	d.Drift = c.drift
+}
+
+// Settle decides about alarms that wait to count as past: of those that in picks, by how many events they are older than the
+// latest, it counts the values at once, or drops them.
+func (c *Calibrator) Settle(in func(age int64) bool, count bool) {
+	rest := c.waiting[:0]
+	for _, w := range c.waiting {
+		switch {
+		case !in(c.clock - w.at):
+			rest = append(rest, w)
+		case count:
+			c.past.add(w.m)
+		}
+	}
+	c.waiting = rest
 }
 
 // Depth returns the alert score of a statistic, see sample.depth.

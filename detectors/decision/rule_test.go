@@ -109,7 +109,7 @@ func TestCalibratorAgreesWithTheOracle(t *testing.T) {
 					}
 					window = window[max(0, len(window)-keep):]
 					c.Rescale(training(window))
-					c.Rejudge(training(window), rate)
+					c.Rejudge(training(window), rate, func(age int64) int { return max(len(window)-1-int(age), -1) })
 					o.rescale(window)
 					o.judgeAgain(window)
 					if got, want := c.Waiting(), len(o.waiting); got != want {

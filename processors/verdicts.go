@@ -14,9 +14,9 @@ const (
 	maxVerdicts   = 64    // In force at a time; of more, the newest.
 	mostLeftOut   = 0.5   // Share of the training rows that verdicts may leave out.
 	similarWithin = 0.3   // How far from an expected vector another is similar to it, in training spreads of each guilty feature.
-	similarAlert  = 0.3   // How much higher its alert score may be: ten to this power times rarer.
+	similarAlert  = 0.6   // How much higher its alert score may be: ten to this power times rarer.
 	leastRate     = 0.125 // Of the stream's requested rate, however much of a key is called noise.
-	realMargin    = 0.1   // How far below the alert score of real trouble the threshold stays, in the unit of alert scores.
+	realMargin    = 0.4   // How far below the alert score of real trouble the threshold stays, in the unit of alert scores.
 )
 
 // verdict is one that a key remembers: until it expires it has its effect, and afterwards it is recognised as expired.

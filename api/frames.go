@@ -128,7 +128,7 @@ func storedOut(a streams.StoredAnomaly) streams.StoredAnomaly {
 }
 
 func statusOut(s streams.DetectorStatus) streams.DetectorStatus {
-	s.Features, s.Detectors, s.Failures = list(s.Features), list(s.Detectors), list(s.Failures)
+	s.Features, s.Detectors, s.Failures, s.Verdicts = list(s.Features), list(s.Detectors), list(s.Failures), list(s.Verdicts)
 	return s
 }
 

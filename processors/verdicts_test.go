@@ -292,3 +292,19 @@ func TestTheNewestVerdictsCount(t *testing.T) {
 		t.Errorf("got %v, and in the other order:\n%s", kept(up), diff)
 	}
 }
+
+// TestVerdictBeforeTheModels checks that a rule's anomaly of the warm-up meets a verdict without models to measure distances by.
+func TestVerdictBeforeTheModels(t *testing.T) {
+	t.Parallel()
+	top := -1e6 // Every value breaks it.
+	e := newTestEngine(t, testDefinition(func(d *streams.Definition) { d.Rules = []streams.Rule{{Name: "top", Field: "a", Max: &top}} }))
+	s, g := lived(t, e, 5), newTraffic(9)
+	verdict := said("x", streams.VerdictExpected, 3, 3)
+	verdict.Guilty = []string{"a"}
+	if !e.Instruct(s, verdict) {
+		t.Fatal("want the verdict taken")
+	}
+	if r := step(t, e, s, g.next()); r.Anomaly == nil || r.Anomaly.Kind != streams.KindRule || r.Anomaly.Suppressed != "" {
+		t.Errorf("got %+v, want an anomaly of the rule that nothing silences", r.Anomaly)
+	}
+}

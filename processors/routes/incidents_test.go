@@ -64,7 +64,7 @@ func TestFaultFromAnomalyToMessage(t *testing.T) {
 							step(incidents.Signal{Anomaly: a})
 						}
 						step(incidents.Signal{Rollup: &streams.Rollup{
-							Stream: "web", Entity: entity, Minute: now.Add(-time.Nanosecond).Truncate(time.Minute), Events: int64(10 * (tick + 1)), Anomalies: counts[entity], Closed: tick == 5,
+							Stream: "web", Entity: entity, Minute: now.Add(-time.Nanosecond).Truncate(time.Minute), Events: int64(tick + 1), Anomalies: counts[entity], Closed: tick == 5,
 						}})
 					}
 					step(incidents.Signal{Tick: now})

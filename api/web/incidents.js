@@ -6,6 +6,7 @@ import { IncidentList } from "./incidentlist.js";
 import { lasts } from "./incidentwords.js";
 import { Silences } from "./silences.js";
 import { Timeline } from "./timeline.js";
+import { Windows } from "./windows.js";
 
 const hour = 3600 * 1000;
 const edge = 5000; // Milliseconds between two drawings of what goes on.
@@ -18,6 +19,7 @@ export class Incidents {
   #list;
   #timeline;
   #silences;
+  #windows = new Windows();
   #newest = () => Date.now();
   #span = 0; // Hours the timeline reaches back, 0 for everything that is loaded.
   #drawn = 0; // Time of the last drawing of the timeline.
@@ -103,6 +105,7 @@ export class Incidents {
     if (Date.now() - this.#asked < again) return;
     this.#asked = Date.now();
     this.#silences.refresh(this.#feed.filter.stream);
+    this.#windows.refresh(this.#feed.filter.stream);
   }
 
   #changed(arrived) {

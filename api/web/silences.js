@@ -1,4 +1,4 @@
-// What is silenced, and what people said: verdicts in force, and maintenance windows.
+// What people said: the verdicts in force.
 
 import { $, h, name, setText } from "./dom.js";
 import { ago, exact, moment, plural, sentence } from "./format.js";

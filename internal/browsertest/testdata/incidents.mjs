@@ -111,6 +111,8 @@ export async function incidents() {
     assert((await stored(page, id)).verdict === "", "the incident is still judged");
     await close(page);
     await silence.waitFor({ state: "detached" });
+    const window = await page.locator("#window-list li").innerText();
+    assert(/<b>backup<\/b> for server_metrics\s+For 2h at 0 2 \* \* \* \(Europe\/Berlin\)/.test(window), `the maintenance window reads ${window}`);
   });
   await check("its recovery shows by itself", async () => {
     await page.goto(`${url}/${hash(id)}`);

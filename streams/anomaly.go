@@ -12,7 +12,7 @@ type Anomaly struct {
 	Kind       string             `json:"kind"`                    // KindModel, KindRule or KindStuck.
 	Score      float64            `json:"score"`                   // Ensemble score E in [0.6, 1]; never rounded.
 	Severity   float64            `json:"severity"`                // Mean clipped distance from normal, 0..30; ranks inside a stream.
-	AlertScore float64            `json:"alert_score"`             // Comparable across streams; ranks and opens incidents.
+	AlertScore float64            `json:"alert_score"`             // Comparable across streams, at most 300 with alert_score "depth"; ranks and opens incidents.
 	Features   map[string]float64 `json:"features"`                // Raw values as received.
 	Votes      int                `json:"votes"`                   // Detectors that voted for anomaly.
 	Voters     int                `json:"voters"`                  // Detectors that could vote.

@@ -123,7 +123,7 @@ func (o *oracle) depth(m float64) float64 {
 		}
 		return -math.Log10(float64(n-below+1) / float64(n+1))
 	}
-	return -math.Log10(0.05) + (m-past[i])/math.Max(averageOf(past[i:])-past[i], 1e-9)/math.Log(10)
+	return math.Min(-math.Log10(0.05)+(m-past[i])/math.Max(averageOf(past[i:])-past[i], 1e-9)/math.Log(10), 300)
 }
 
 // verdict is what both say about one event.

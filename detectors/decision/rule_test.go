@@ -258,3 +258,16 @@ func TestRequestedRate(t *testing.T) {
 		})
 	}
 }
+
+// TestDepthIsBounded checks that a past without any spread gives no absurd alert score.
+func TestDepthIsBounded(t *testing.T) {
+	t.Parallel()
+	s := newSample(100)
+	s.fill(make([]float32, 100))
+	if got := s.depth(math.MaxFloat32); got != deepest {
+		t.Errorf("got %v, want %v", got, deepest)
+	}
+	if got := s.depth(0); got != 0 {
+		t.Errorf("got %v for what is usual, want 0", got)
+	}
+}

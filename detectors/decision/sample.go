@@ -147,8 +147,11 @@ func (s *sample) tail() (start, excess float64) {
 	return start, sum/float64(len(upper)) - start
 }
 
+// deepest bounds the depth: on a past that hardly varies the exponential tail says less than a number can hold.
+const deepest = 300
+
 // depth returns -log10 of the share of events expected to reach v: its rank in the sample, and beyond the 95 % quantile an
-// exponential tail. It has the same unit on every stream.
+// exponential tail, in [0, 300]. It has the same unit on every stream.
 func (s *sample) depth(v float32) float64 {
 	n := s.len()
 	if n == 0 {
@@ -156,7 +159,7 @@ func (s *sample) depth(v float32) float64 {
 	}
 	start, excess := s.tail()
 	if float64(v) > start {
-		return -math.Log10(0.05) + (float64(v)-start)/max(excess, 1e-9)/math.Ln10
+		return min(-math.Log10(0.05)+(float64(v)-start)/max(excess, 1e-9)/math.Ln10, deepest)
 	}
 	reach := 0
 	for _, x := range s.ring {

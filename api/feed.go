@@ -159,6 +159,18 @@ func (f *feed) recent() []*entry {
 	return out
 }
 
+// newest returns the newest entry of a line that the feed remembers and when its record was written, nil where it has none.
+func (f *feed) newest(line string) (found *entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.recent() {
+		if e.line == line && (found == nil || e.place > found.place) {
+			found = e
+		}
+	}
+	return found
+}
+
 // oldest returns the arrival number of the oldest entry still in the ring. The lock is held.
 func (f *feed) oldest() uint64 {
 	if len(f.ring) == 0 {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"time"
@@ -88,17 +89,34 @@ func (s *Server) incidents() (Incidents, error) {
 	return s.deps.Incidents, nil
 }
 
-// readIncident reads an incident that the caller may see; a foreign one is as good as none.
+// readIncident reads an incident that the caller may see; a foreign one is as good as none. One that the live routes have told
+// and the store does not have yet is there too.
 func (s *Server) readIncident(ctx context.Context, id string) (streams.StoredIncident, error) {
 	store, err := s.incidents()
 	if err != nil {
 		return streams.StoredIncident{}, err
 	}
 	i, err := store.Incident(ctx, id)
+	if errors.Is(err, streams.ErrNotFound) {
+		i, err = s.toldIncident(id)
+	}
 	if err == nil && !whoOf(ctx).sees(i.Stream) {
 		err = streams.ErrNotFound
 	}
 	return i, err
+}
+
+// toldIncident returns an incident as the live routes told it last. Error streams.ErrNotFound.
+func (s *Server) toldIncident(id string) (streams.StoredIncident, error) {
+	e := s.bursts.feed.newest(id)
+	if e == nil {
+		return streams.StoredIncident{}, streams.ErrNotFound
+	}
+	i, err := streams.UnmarshalIncident(e.body)
+	if err != nil {
+		return streams.StoredIncident{}, err
+	}
+	return streams.StoredIncident{Incident: *i, OpenedAt: e.at.UTC(), CreatedAt: e.at.UTC(), UpdatedAt: e.at.UTC()}, nil
 }
 
 func (s *Server) listIncidents(ctx context.Context, f *IncidentFilter) (*incidentListOutput, error) {

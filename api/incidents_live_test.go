@@ -141,6 +141,27 @@ func TestIncidentsLive(t *testing.T) {
 	}
 }
 
+// TestIncidentBeforeTheStore reads and acknowledges an incident that was told and is not stored yet.
+func TestIncidentBeforeTheStore(t *testing.T) {
+	t.Parallel()
+	r := serve(t, nil)
+	i := streams.Incident{ID: "server_metrics-0-77", Revision: 1, Stream: "server_metrics", Entity: "web-1", Kind: streams.KindModel, Status: streams.StatusOpen, Start: t0, Latest: t0, Sentence: "first"}
+	for rev, text := range []string{"first", "second"} {
+		i.Revision, i.Sentence = int64(rev+1), text
+		if err := r.DeliverIncident(i, 0, int64(rev), t0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got streams.StoredIncident
+	r.call(200, "GET", "/api/incidents/"+i.ID, "").decode(t, &got)
+	if got.Revision != 2 || got.Sentence != "second" || got.Features == nil || got.CreatedAt.IsZero() {
+		t.Errorf("got %+v, want its second revision", got)
+	}
+	r.call(200, "GET", "/api/incidents/"+i.ID+"/anomalies", "")
+	r.call(202, "POST", "/api/incidents/"+i.ID+"/acknowledge", `{}`)
+	r.call(404, "GET", "/api/incidents/server_metrics-0-78", "")
+}
+
 // TestIncidentsResume lets clients go and come back, to the same server and to one that starts later.
 func TestIncidentsResume(t *testing.T) {
 	t.Parallel()

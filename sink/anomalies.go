@@ -39,6 +39,9 @@ func (s *Store) fill(ctx context.Context, page *streams.AnomalyPage, q *streams.
 	if err != nil {
 		return err
 	}
+	if w == (window{}) {
+		args = s.planned(args)
+	}
 	page.Items = make([]streams.EncodedAnomaly, 0, min(q.Limit, 100))
 	all := make([]byte, 0, rowSize*cap(page.Items)) // One piece of memory for the rows of a usual page.
 	next := ""

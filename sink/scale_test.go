@@ -3,6 +3,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -170,7 +171,7 @@ func (n *node) touched() (rows float64) {
 
 // sequential names the large tables that a plan reads from one end to the other.
 func (n *node) sequential() (tables []string) {
-	if n.Type == "Seq Scan" && (n.Rows+n.Removed)*n.Loops > 1000 {
+	if n.Type == "Seq Scan" && (n.Rows+n.Removed)*n.Loops > 10_000 {
 		tables = append(tables, n.Table)
 	}
 	for i := range n.Plans {
@@ -223,7 +224,11 @@ func pageTimes(t *testing.T, s *Store) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(from ...string) string { return from[random.IntN(len(from))] }
-	var took []time.Duration
+	type asked struct {
+		took  time.Duration
+		query streams.AnomalyQuery
+	}
+	var pages []asked
 	for range 1000 {
 		q := streams.AnomalyQuery{Limit: 50, Stream: pick("", "server_metrics", "transactions", "rare"), Sort: pick(streams.SortNewest, streams.SortNewest, streams.SortOldest, streams.SortScore, streams.SortSeverity)}
 		if q.Stream != "" && random.IntN(3) == 0 {
@@ -236,12 +241,16 @@ func pageTimes(t *testing.T, s *Store) {
 		for range 2 {
 			started := time.Now()
 			p := page(t, s, q)
-			took = append(took, time.Since(started))
+			pages = append(pages, asked{time.Since(started), q})
 			if q.Cursor = p.Next; q.Cursor == "" {
 				break
 			}
 		}
 	}
-	slices.Sort(took)
-	t.Logf("%d pages of 50: median %s, p95 %s, p99 %s, most %s", len(took), took[len(took)/2], took[len(took)*95/100], took[len(took)*99/100], took[len(took)-1])
+	slices.SortFunc(pages, func(a, b asked) int { return cmp.Compare(a.took, b.took) })
+	share := func(percent int) time.Duration { return pages[(len(pages)-1)*percent/100].took }
+	t.Logf("%d pages of 50: median %s, p95 %s, p99 %s, most %s", len(pages), share(50), share(95), share(99), share(100))
+	for _, p := range pages[len(pages)-10:] {
+		t.Logf("among the slowest: %s for %+v", p.took, p.query)
+	}
 }

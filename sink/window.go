@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"anomalystream/streams"
 )
 
@@ -98,6 +100,15 @@ func (s *Store) windows(ctx context.Context, q *streams.AnomalyQuery) []window {
 		return everything
 	}
 	return append([]window{edge}, everything...)
+}
+
+// planned has a statement over all partitions planned for its arguments. After some uses Postgres would take one plan for all, which
+// reads a stream that hardly anything is known of through everybody else's rows.
+func (s *Store) planned(args []any) []any {
+	if s.pool == nil {
+		return args
+	}
+	return append([]any{pgx.QueryExecModeCacheDescribe}, args...)
 }
 
 func newestOf(times ...time.Time) (out time.Time) {

@@ -40,7 +40,7 @@ func (s *Store) fill(ctx context.Context, page *streams.AnomalyPage, q *streams.
 		return err
 	}
 	if w == (window{}) {
-		args = s.planned(args)
+		args = s.planned(q, args)
 	}
 	page.Items = make([]streams.EncodedAnomaly, 0, min(q.Limit, 100))
 	all := make([]byte, 0, rowSize*cap(page.Items)) // One piece of memory for the rows of a usual page.
@@ -81,6 +81,9 @@ func (s *Store) pageStatement(q *streams.AnomalyQuery, w window) (statement stri
 // a limit: counting millions takes seconds.
 func (s *Store) count(ctx context.Context, q *streams.AnomalyQuery) (n int64, more bool, err error) {
 	statement, args, looked := s.countStatement(q)
+	if !looked {
+		args = s.planned(q, args)
+	}
 	err = s.db.QueryRowContext(ctx, s.bind(statement), args...).Scan(&n)
 	if more = !looked && n > streams.CountLimit; more {
 		n = streams.CountLimit

@@ -102,10 +102,10 @@ func (s *Store) windows(ctx context.Context, q *streams.AnomalyQuery) []window {
 	return append([]window{edge}, everything...)
 }
 
-// planned has a statement over all partitions planned for its arguments. After some uses Postgres would take one plan for all, which
-// reads a stream that hardly anything is known of through everybody else's rows.
-func (s *Store) planned(args []any) []any {
-	if s.pool == nil {
+// planned has a statement planned for its arguments. After some uses Postgres would take one plan for all, which reads the rows of a
+// small stream, or of high scores, through everybody else's. For an entity every plan takes its index, and planning is most of the work.
+func (s *Store) planned(q *streams.AnomalyQuery, args []any) []any {
+	if s.pool == nil || q.Entity != "" {
 		return args
 	}
 	return append([]any{pgx.QueryExecModeCacheDescribe}, args...)

@@ -126,13 +126,14 @@ func (r *rig) readEvents(since string, n int) (ids []string, next string) {
 	read, cancel := r.eventStreamOf("", since)
 	defer cancel()
 	next = since
-	quiet := time.AfterFunc(50*time.Millisecond, cancel)
+	quiet := time.AfterFunc(patience, cancel) // Until the server has answered, however busy the machine is.
 	defer quiet.Stop()
 	for len(ids) < n {
 		e, err := read()
 		if err != nil {
 			return ids, next
 		}
+		quiet.Reset(300 * time.Millisecond)
 		if e.kind != "message" {
 			continue
 		}

@@ -39,13 +39,10 @@ func (s *Store) fill(ctx context.Context, page *streams.AnomalyPage, q *streams.
 	if err != nil {
 		return err
 	}
-	if w == (window{}) {
-		args = s.planned(q, args)
-	}
 	page.Items = make([]streams.EncodedAnomaly, 0, min(q.Limit, 100))
 	all := make([]byte, 0, rowSize*cap(page.Items)) // One piece of memory for the rows of a usual page.
 	next := ""
-	return s.anomalies(ctx, statement, args, func(r *anomalyRow) error {
+	return s.anomalies(ctx, statement, s.planned(q, args), func(r *anomalyRow) error {
 		if len(page.Items) == q.Limit {
 			page.Next = next
 			return nil

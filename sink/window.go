@@ -105,7 +105,7 @@ func (s *Store) windows(ctx context.Context, q *streams.AnomalyQuery) []window {
 // planned has a statement planned for its arguments. After some uses Postgres would take one plan for all, which reads the rows of a
 // small stream, or of high scores, through everybody else's. For an entity every plan takes its index, and planning is most of the work.
 func (s *Store) planned(q *streams.AnomalyQuery, args []any) []any {
-	if s.pool == nil || q.Entity != "" {
+	if s.pool == nil || q.Entity != "" || len(args) == 0 {
 		return args
 	}
 	return append([]any{pgx.QueryExecModeCacheDescribe}, args...)

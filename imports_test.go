@@ -26,7 +26,8 @@ var allowed = map[string]struct {
 	"emitters":              {[]string{"streams"}, []string{"github.com/lovoo/goka", "github.com/IBM/sarama", "golang.org/x/time", "github.com/buger/jsonparser", "github.com/go-json-experiment/json"}},
 	"sink":                  {[]string{"streams", "sink"}, []string{"github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose", "github.com/IBM/sarama", "github.com/prometheus/client_golang"}},
 	"sink/letters":          {[]string{"streams"}, []string{"github.com/IBM/sarama"}},
-	"sink/notify":           {[]string{"streams", "sink/letters"}, []string{"github.com/IBM/sarama", "github.com/prometheus/client_golang", "github.com/nicholas-fedor/shoutrrr", "github.com/wneessen/go-mail"}},
+	"sink/reading":          {nil, []string{"github.com/IBM/sarama"}},
+	"sink/notify":           {[]string{"streams", "sink/letters", "sink/reading"}, []string{"github.com/IBM/sarama", "github.com/prometheus/client_golang", "github.com/nicholas-fedor/shoutrrr", "github.com/wneessen/go-mail"}},
 	"api":                   {[]string{"streams", "api"}, []string{"github.com/labstack/echo", "github.com/danielgtaylor/huma", "github.com/olahol/melody", "github.com/gorilla/websocket", "github.com/prometheus/client_golang", "github.com/coreos/go-oidc", "golang.org/x/time", "golang.org/x/sync"}},
 }
 

@@ -54,16 +54,9 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// client returns the Kafka configuration of the groups: what they write may be larger than what they read.
-func (c Config) client() *sarama.Config {
-	config := *c.Sarama
-	config.Producer.MaxMessageBytes = output(c.MaxRecord)
-	return &config
-}
-
 func (c Config) refusal() refusal {
 	return refusal{
-		stream: c.Definition.Name, topic: c.Topics.DeadLetters(), max: output(c.MaxRecord) - 32<<10,
+		stream: c.Definition.Name, topic: c.Topics.DeadLetters(), max: largestLetter(c.MaxRecord),
 		rejects: c.Metrics.rejects.MustCurryWith(prometheus.Labels{"stream": c.Definition.Name}),
 	}
 }

@@ -47,7 +47,7 @@ func NewDetectorGroup(c Config) (*DetectorGroup, error) {
 		Outputs: []string{c.Topics.Anomalies(), c.Topics.DeadLetters(), c.Topics.Late(), c.Topics.Rollups(), c.Topics.Detectors()},
 		NewApp:  func(int32) checkpoint.App[*State] { return newDetectorApp(c, engine) },
 		Source:  source,
-		Start:   start, Brokers: c.Brokers, Sarama: c.client(), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
+		Start:   start, Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
 		Interval: c.Interval, Pacing: c.Pacing,
 	})
 	if err != nil {

@@ -57,14 +57,8 @@ func (c IncidentConfig) Validate() error {
 	return nil
 }
 
-func (c IncidentConfig) client() *sarama.Config {
-	config := *c.Sarama
-	config.Producer.MaxMessageBytes = output(c.MaxRecord)
-	return &config
-}
-
 func (c IncidentConfig) refusal() refusal {
-	return refusal{topic: c.Topics.DeadLetters(), max: output(c.MaxRecord) - 32<<10, rejects: c.Metrics.rejects.MustCurryWith(prometheus.Labels{"stream": ""})}
+	return refusal{topic: c.Topics.DeadLetters(), max: largestLetter(c.MaxRecord), rejects: c.Metrics.rejects.MustCurryWith(prometheus.Labels{"stream": ""})}
 }
 
 // IncidentGroup is this process's part in the group that turns the journal into incidents.
@@ -90,10 +84,10 @@ func NewIncidentGroup(c IncidentConfig) (*IncidentGroup, error) {
 		Group: c.Topics.IncidentGroup(), Input: c.Topics.Journal(), Stateful: true,
 		Outputs: []string{c.Topics.Incidents(), c.Topics.DeadLetters()},
 		NewApp: func(int32) checkpoint.App[*incidents.State] {
-			return &incidentApp{engines: engines, topic: c.Topics.Incidents(), max: output(c.MaxRecord) - 32<<10, refusal: c.refusal(), metrics: c.Metrics.incidents}
+			return &incidentApp{engines: engines, topic: c.Topics.Incidents(), max: largestLetter(c.MaxRecord), refusal: c.refusal(), metrics: c.Metrics.incidents}
 		},
 		Source:  source,
-		Brokers: c.Brokers, Sarama: c.client(), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
+		Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
 		Interval: c.Interval, Pacing: c.Pacing,
 	})
 	if err != nil {

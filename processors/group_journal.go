@@ -36,7 +36,7 @@ func NewJournalGroups(c IncidentConfig) ([]*JournalGroup, error) {
 			NewApp: func(int32) checkpoint.App[struct{}] {
 				return &journal{kind: from.kind, target: c.Topics.Journal(), refusal: c.refusal()}
 			},
-			Start: checkpoint.Start{Back: journalBack}, Brokers: c.Brokers, Sarama: c.client(), Hasher: streams.NewHasher,
+			Start: checkpoint.Start{Back: journalBack}, Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher,
 			Log: c.Log, Metrics: c.Groups, Interval: c.Interval,
 		})
 		if err != nil {

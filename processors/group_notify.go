@@ -66,14 +66,8 @@ func (c NotifyConfig) Validate() error {
 	return nil
 }
 
-func (c NotifyConfig) client() *sarama.Config {
-	config := *c.Sarama
-	config.Producer.MaxMessageBytes = output(c.MaxRecord)
-	return &config
-}
-
 func (c NotifyConfig) refusal() refusal {
-	return refusal{topic: c.Topics.DeadLetters(), max: output(c.MaxRecord) - 32<<10, rejects: c.Metrics.rejects}
+	return refusal{topic: c.Topics.DeadLetters(), max: largestLetter(c.MaxRecord), rejects: c.Metrics.rejects}
 }
 
 // NotifyGroup is this process's part in planning notifications: of what the journals of the routes say, in their order, it makes
@@ -94,7 +88,7 @@ func NewNotifyGroup(c NotifyConfig) (*NotifyGroup, error) {
 		NewApp: func(int32) checkpoint.App[*routes.State] {
 			return &planning{routes: c.Routes, topic: c.Topics.Notifications(), refusal: c.refusal(), metrics: c.Metrics}
 		},
-		Source: source, Brokers: c.Brokers, Sarama: c.client(), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
+		Source: source, Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
 		Interval: c.Interval,
 	})
 	if err != nil {

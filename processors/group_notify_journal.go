@@ -27,7 +27,7 @@ func NewNotifyJournalGroup(c NotifyConfig) (*NotifyJournalGroup, error) {
 		NewApp: func(int32) checkpoint.App[struct{}] {
 			return &journaling{routes: c.Routes, topic: c.Topics.NotifyJournal(), refusal: c.refusal()}
 		},
-		Brokers: c.Brokers, Sarama: c.client(), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups, Interval: c.Interval,
+		Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups, Interval: c.Interval,
 	})
 	if err != nil {
 		return nil, err

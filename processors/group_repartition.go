@@ -34,7 +34,7 @@ func NewRepartitionGroup(c Config) (*RepartitionGroup, error) {
 				decoder: streams.NewDecoder(c.Definition, c.MaxRecord), target: target, refusal: c.refusal(), metrics: c.Metrics,
 			}
 		},
-		Start: start, Brokers: c.Brokers, Sarama: c.client(), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
+		Start: start, Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
 		Interval: c.Interval,
 	})
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/IBM/sarama"
+
 	"anomalystream/processors/checkpoint"
 	"anomalystream/streams"
 )
@@ -43,6 +45,16 @@ const journalRetention = 48 * time.Hour
 // output is the largest record that processors write: a dead letter holds the refused value in base64, and headers. Snapshots
 // come in chunks of half a mebibyte, however small the events are.
 func output(maxRecord int) int { return max(2*maxRecord+64<<10, 1<<20) }
+
+// largestLetter is the largest dead letter that fits into such a record with its headers.
+func largestLetter(maxRecord int) int { return output(maxRecord) - 32<<10 }
+
+// outputClient is the Kafka configuration of a group: what it writes may be larger than what it reads.
+func outputClient(client *sarama.Config, maxRecord int) *sarama.Config {
+	config := *client
+	config.Producer.MaxMessageBytes = output(maxRecord)
+	return &config
+}
 
 // Sources returns the specifications of the source topics and the topics that all streams share.
 func (l Layout) Sources() []checkpoint.TopicSpec {

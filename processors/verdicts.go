@@ -225,13 +225,17 @@ func (s *State) training(list []int64) []int64 {
 // depth, which says at which rates an event is found.
 func (e *Engine) rateOf(s *State) float64 {
 	rate, noise := e.Rate(), 0
+	for i := range s.verdicts {
+		if s.verdicts[i].inForce(streams.VerdictNoise, s.lastEvent) {
+			noise++
+		}
+	}
+	if noise < 2 {
+		return rate
+	}
 	least := leastRate * rate
 	for i := range s.verdicts {
-		v := &s.verdicts[i]
-		switch {
-		case v.inForce(streams.VerdictNoise, s.lastEvent):
-			noise++
-		case v.inForce(streams.VerdictReal, s.lastEvent) && v.alert > 0 && e.def.Alert == streams.AlertDepth:
+		if v := &s.verdicts[i]; v.inForce(streams.VerdictReal, s.lastEvent) && v.alert > 0 && e.def.Alert == streams.AlertDepth {
 			least = max(least, min(rate, math.Pow(10, realMargin-v.alert)))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"anomalystream/sink/reading"
 	"anomalystream/streams"
 )
 
@@ -27,12 +28,8 @@ type ConsumerConfig struct {
 	Registerer prometheus.Registerer
 }
 
-// Bounds on what is held per partition, whatever the size of records: with a large record each, a batch of many would not fit
-// into a statement, and sarama's buffers would hold a gigabyte while the store is away.
-const (
-	batchBytes    = 8 << 20
-	bufferRecords = 16
-)
+// batchBytes bounds a batch, whatever the size of records: many large ones would not fit into a statement.
+const batchBytes = 8 << 20
 
 // WithDefaults returns the configuration with every unset field filled.
 func (c ConsumerConfig) WithDefaults() ConsumerConfig {
@@ -90,42 +87,15 @@ func (c *Consumer) Ready(context.Context) error {
 
 // Run works until the context ends; while the brokers are away it tries again with growing pauses.
 func (c *Consumer) Run(ctx context.Context) error {
-	for pause := 200 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
-		started := time.Now()
-		err := c.session(ctx)
-		c.reading.Store(false)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if time.Since(started) > time.Minute {
-			pause = 200 * time.Millisecond
-		}
-		c.cfg.Log.Warn("the sink lost Kafka and connects again", "error", err, "pause", pause.String())
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
-		}
-	}
-}
-
-// client is the configuration of the group and of the producer of dead letters.
-func (c *Consumer) client() *sarama.Config {
-	config := *c.cfg.Sarama
-	config.ChannelBufferSize = bufferRecords
-	config.Consumer.Offsets.AutoCommit.Enable = false
-	config.Consumer.Offsets.Initial = sarama.OffsetOldest
-	config.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyRange()}
-	if config.Consumer.Group.InstanceId != "" {
-		config.Consumer.Group.InstanceId += "-sink"
-	}
-	config.Producer.Return.Successes, config.Producer.Return.Errors = true, true
-	config.Producer.Retry.Max = 3 // Whoever writes tries again as long as the session lasts: the producer does not know when it ends.
-	return &config
+	reading.Sessions(ctx, c.cfg.Log, "the sink lost Kafka and connects again", func(ctx context.Context) error {
+		defer c.reading.Store(false)
+		return c.session(ctx)
+	})
+	return nil
 }
 
 func (c *Consumer) session(ctx context.Context) error {
-	config := c.client()
+	config := reading.Client(c.cfg.Sarama, "sink")
 	group, err := sarama.NewConsumerGroup(c.cfg.Brokers, c.cfg.Group, config)
 	if err != nil {
 		return fmt.Errorf("connecting to %v: %w", c.cfg.Brokers, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"anomalystream/sink/reading"
 	"anomalystream/streams"
 )
 
@@ -110,18 +111,9 @@ func (p *pile) patiently(ctx context.Context, write func() error) error {
 		if p.away.Swap(&away) == nil {
 			p.cfg.Log.Warn("the store does not take rows: trying until it does, Kafka keeps what comes meanwhile", "store", p.cfg.Store.where(), "error", err)
 		}
-		if err := wait(ctx, pause); err != nil {
+		if err := reading.Wait(ctx, pause); err != nil {
 			return err
 		}
-	}
-}
-
-func wait(ctx context.Context, pause time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(pause):
-		return nil
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"anomalystream/internal/kafkatest"
 	"anomalystream/internal/pgtest"
+	"anomalystream/sink/reading"
 	"anomalystream/streams"
 )
 
@@ -89,7 +90,7 @@ func TestOutage(t *testing.T) {
 	})
 	kafkatest.Elapse(5 * time.Second)
 	// Of each of 4 partitions: a batch, what waits behind it, and a response of Kafka being read.
-	if grown := heap() - before; grown > 4*(batchBytes+bufferRecords<<19+12<<20) {
+	if grown := heap() - before; grown > 4*(batchBytes+reading.Buffered<<19+12<<20) {
 		t.Errorf("the sink holds %d MB more than before the outage", grown>>20)
 	} else {
 		t.Logf("the sink holds %d MB more than before the outage", grown>>20)

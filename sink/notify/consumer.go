@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"time"
 
 	"github.com/IBM/sarama"
 
 	"anomalystream/sink/letters"
+	"anomalystream/sink/reading"
 	"anomalystream/streams"
 )
 
@@ -70,40 +70,15 @@ func (c *Consumer) Ready() error {
 
 // Run works until the context ends; while the brokers are away it tries again with growing pauses.
 func (c *Consumer) Run(ctx context.Context) error {
-	for pause := 200 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
-		started := time.Now()
-		err := c.session(ctx)
-		c.reading.Store(false)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if time.Since(started) > time.Minute {
-			pause = 200 * time.Millisecond
-		}
-		c.cfg.Log.Warn("the route lost Kafka and connects again", "error", err, "pause", pause.String())
-		if wait(ctx, pause) != nil {
-			return nil
-		}
-	}
-}
-
-// client is the configuration of the group and of the producer of dead letters.
-func (c *Consumer) client() *sarama.Config {
-	config := *c.cfg.Sarama
-	config.ChannelBufferSize = 16
-	config.Consumer.Offsets.AutoCommit.Enable = false
-	config.Consumer.Offsets.Initial = sarama.OffsetOldest
-	config.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyRange()}
-	if config.Consumer.Group.InstanceId != "" {
-		config.Consumer.Group.InstanceId += "-route-" + c.cfg.Target.route.Name
-	}
-	config.Producer.Return.Successes, config.Producer.Return.Errors = true, true
-	config.Producer.Retry.Max = 3 // Whoever writes tries again as long as the session lasts: the producer does not know when it ends.
-	return &config
+	reading.Sessions(ctx, c.cfg.Log, "the route lost Kafka and connects again", func(ctx context.Context) error {
+		defer c.reading.Store(false)
+		return c.session(ctx)
+	})
+	return nil
 }
 
 func (c *Consumer) session(ctx context.Context) error {
-	config := c.client()
+	config := reading.Client(c.cfg.Sarama, "route-"+c.cfg.Target.route.Name)
 	client, err := sarama.NewClient(c.cfg.Brokers, config)
 	if err != nil {
 		return fmt.Errorf("connecting to %v: %w", c.cfg.Brokers, err)
@@ -183,15 +158,4 @@ func (h *handler) remembered(claim sarama.ConsumerGroupClaim) (*memory, error) {
 	defer partition.AsyncClose() // Nothing was marked; closing the manager waits for it.
 	_, metadata := partition.NextOffset()
 	return remembered(metadata), nil
-}
-
-func wait(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -1,6 +1,7 @@
 package processors_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -37,7 +38,8 @@ func sensors(key string) *streams.Definition {
 	return &d
 }
 
-// guard gives the stream rules, a limit, windows, a feature that may be stuck and a policy for late events.
+// guard gives the stream rules, a limit, windows, a feature that may be stuck, a policy for late events, and a detector that
+// learns between fits.
 func guard(d *streams.Definition) {
 	top, no := 21.5, false
 	d.Rules = []streams.Rule{{Name: "top", Field: "temperature", Entity: "sensor-1*", Max: &top}, {Name: "few", MaxAnomalies: 3}}
@@ -45,6 +47,7 @@ func guard(d *streams.Definition) {
 		{Name: "often", Cron: "*/20 * * * *", Duration: "4m", Learn: &no}, {Name: "seldom", Entity: "sensor-2*", Cron: "10 * * * *", Duration: "7m"},
 	}
 	d.Features[1].Stuck = "2"
+	d.Detectors = append(d.Detectors, streams.DetectorSpec{Name: "hst", Weight: 1})
 	d.Late = streams.Late{After: 10 * time.Minute, Policy: streams.LateTopic}
 }
 
@@ -128,8 +131,9 @@ func work(t testing.TB, groups ...runner) (stop func()) {
 type traffic struct {
 	random    *rand.Rand
 	entities  int
-	malformed float64 // Share.
-	unruly    bool    // Values repeat, and some events come late.
+	malformed float64       // Share.
+	unruly    bool          // Values repeat, and some events come late.
+	pace      time.Duration // Of event time between two records; 0 for a second.
 	n         int
 }
 
@@ -142,7 +146,7 @@ func (g *traffic) records(n int) []*kgo.Record {
 		if g.random.IntN(60) == 0 {
 			temperature += 15
 		}
-		at := time.Unix(1_700_000_000, 0).UTC().Add(time.Duration(g.n) * time.Second)
+		at := time.Unix(1_700_000_000, 0).UTC().Add(time.Duration(g.n) * cmp.Or(g.pace, time.Second))
 		if g.unruly {
 			vibration = math.Round(4*vibration) / 4
 			if g.random.IntN(50) == 0 {
@@ -150,7 +154,7 @@ func (g *traffic) records(n int) []*kgo.Record {
 			}
 		}
 		value := fmt.Sprintf(`{"device":%q,"at":%q,"temperature":%v,"vibration":%v}`, entity,
-			at.Format(time.RFC3339), temperature, vibration)
+			at.Format(time.RFC3339Nano), temperature, vibration)
 		r := &kgo.Record{Topic: names.Prefix + "sensors", Key: []byte(entity), Value: []byte(value), Timestamp: time.Now()}
 		if g.random.Float64() < g.malformed {
 			poison[g.random.IntN(len(poison))](g.random, r)

@@ -3,6 +3,7 @@ package processors_test
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"anomalystream/internal/kafkatest"
@@ -18,19 +19,33 @@ type verdict struct {
 
 	late, suppressed int // Of the records, late ones that were not scored; of the anomalies, those that notify nobody.
 	kinds            map[string]int
+
+	verdicts, withdrawn, calm int // Taken by detectors; of the anomalies, those that a verdict suppresses.
+	states, wrong             int // Detectors that were compared, and those in another state than they should be.
 }
 
 func (v verdict) ok() bool {
-	return v.missing == 0 && v.extra == 0 && v.differing == 0 && v.scored+v.dead == v.produced
+	return v.missing == 0 && v.extra == 0 && v.differing == 0 && v.scored+v.dead == v.produced && v.wrong == 0
 }
 
 func (v verdict) String() string {
-	return fmt.Sprintf("produced %d, scored %d, dead-lettered %d, want %d, missing %d, extra %d, differing %d, duplicates %d",
+	text := fmt.Sprintf("produced %d, scored %d, dead-lettered %d, want %d, missing %d, extra %d, differing %d, duplicates %d",
 		v.produced, v.scored, v.dead, v.want, v.missing, v.extra, v.differing, v.duplicate)
+	if v.states > 0 {
+		text += fmt.Sprintf("; verdicts %d, withdrawn %d, suppressed by them %d; states %d, wrong %d", v.verdicts, v.withdrawn, v.calm, v.states, v.wrong)
+	}
+	return text
 }
 
 // judge reads the input of the stream's detectors, applies it one record after another to fresh detectors and compares.
 func judge(t testing.TB, c *kafkatest.Client, d *streams.Definition) verdict {
+	t.Helper()
+	return judgeTaken(t, c, d, nil)
+}
+
+// judgeTaken is judge where detectors took verdicts: it gives them where the detectors took them, and compares the states at the
+// end too.
+func judgeTaken(t testing.TB, c *kafkatest.Client, d *streams.Definition, taken *interventions) verdict {
 	t.Helper()
 	engine, err := processors.NewEngine(d)
 	if err != nil {
@@ -40,7 +55,7 @@ func judge(t testing.TB, c *kafkatest.Client, d *streams.Definition) verdict {
 	want := map[string][]byte{}
 	decoder := streams.NewDecoder(d, maxRecord)
 	states := map[string]*processors.State{}
-	scored := map[streams.Position]bool{}
+	applied := map[streams.Position]bool{}
 	input := c.ReadAll(names.Source(d))
 	v.produced = len(input)
 	if d.Repartitioned() {
@@ -48,7 +63,7 @@ func judge(t testing.TB, c *kafkatest.Client, d *streams.Definition) verdict {
 	}
 	for _, r := range input {
 		rec, repartitioned := record(t, r)
-		if scored[rec.Source] {
+		if applied[rec.Source] {
 			continue // Written twice by the repartition group.
 		}
 		event, reject := decoder.Decode(rec)
@@ -56,9 +71,11 @@ func judge(t testing.TB, c *kafkatest.Client, d *streams.Definition) verdict {
 			if states[event.Key()] == nil {
 				states[event.Key()] = engine.NewState(event.Entity)
 			}
+			applied[rec.Source] = true
+			taken.before(engine, event.Key(), states[event.Key()], r.Offset)
 			var result processors.Result
 			if result, reject = engine.Step(states[event.Key()], &event); reject == nil {
-				scored[rec.Source] = true
+				v.scored++
 				if a := result.Anomaly; a != nil {
 					b, err := streams.MarshalAnomaly(a)
 					if err != nil {
@@ -68,6 +85,9 @@ func judge(t testing.TB, c *kafkatest.Client, d *streams.Definition) verdict {
 					v.kinds[a.Kind]++
 					if a.Suppressed != "" {
 						v.suppressed++
+					}
+					if strings.HasPrefix(a.Suppressed, streams.SuppressedByVerdict) {
+						v.calm++
 					}
 				}
 			}
@@ -80,8 +100,12 @@ func judge(t testing.TB, c *kafkatest.Client, d *streams.Definition) verdict {
 			want["dead letter "+rec.Source.String()] = []byte(reject.Code)
 		}
 	}
-	v.scored, v.want = len(scored), len(want)
+	v.want = len(want)
 	compare(&v, want, written(t, c, want))
+	if taken != nil {
+		v.verdicts, v.withdrawn, v.states = len(taken.taken), len(taken.undone), len(states)
+		v.wrong = taken.compare(engine, states)
+	}
 	return v
 }
 
@@ -144,6 +168,9 @@ func written(t testing.TB, c *kafkatest.Client, want map[string][]byte) map[stri
 		letter, err := streams.UnmarshalDeadLetter(r.Value)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if letter.Source.Topic == names.Feedback() {
+			continue // Judged with the incidents.
 		}
 		id := "dead letter " + letter.Source.String()
 		if r.Topic == names.Late() {

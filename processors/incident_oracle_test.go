@@ -53,23 +53,24 @@ func (ticking) Ready() error { return nil }
 // from.
 type incidentVerdict struct {
 	verdict
-	uncopied      int // Records that the journal does not have.
+	uncopied      int // Records that the journal does not have, and that are not in the dead letters either.
 	opened, ended int
-	twice         int // Incidents that opened or ended twice.
+	wrongly       int // Incidents that did not open once, or did not end as often as they should have: once or not at all.
+	changes       map[string]int
 }
 
 func (v incidentVerdict) ok() bool {
-	return v.missing == 0 && v.extra == 0 && v.differing == 0 && v.uncopied == 0 && v.twice == 0
+	return v.missing == 0 && v.extra == 0 && v.differing == 0 && v.uncopied == 0 && v.wrongly == 0
 }
 
 func (v incidentVerdict) String() string {
-	return fmt.Sprintf("%d revisions of %d incidents, %d of them ended, %d twice; missing %d, extra %d, differing %d, duplicates %d; %d records not in the journal",
-		v.want, v.opened, v.ended, v.twice, v.missing, v.extra, v.differing, v.duplicate, v.uncopied)
+	return fmt.Sprintf("%d revisions of %d incidents, %d of them ended, %d not opened and ended once; missing %d, extra %d, differing %d, duplicates %d; %d records not in the journal; %v",
+		v.want, v.opened, v.ended, v.wrongly, v.missing, v.extra, v.differing, v.duplicate, v.uncopied, v.changes)
 }
 
 func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) incidentVerdict {
 	t.Helper()
-	var v incidentVerdict
+	v := incidentVerdict{changes: map[string]int{}}
 	engine, err := incidents.New(d)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +83,7 @@ func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) in
 	applied := map[source]int64{}
 	copied := map[streams.Position]bool{}
 	want, got := map[string][]byte{}, map[string]map[string]int{}
-	opened, ended := map[string]int{}, map[string]int{}
+	opened, ended, lasts := map[string]int{}, map[string]int{}, map[string]bool{}
 	for _, r := range c.ReadAll(names.Journal()) {
 		rec, _ := record(t, r)
 		kind, _ := r.Header(streams.HeaderRecord)
@@ -98,11 +99,19 @@ func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) in
 				t.Fatal(err)
 			}
 			want[revision(&i)] = b
+			lasts[i.ID] = i.Open()
 		}
+	}
+	for _, r := range c.ReadAll(names.DeadLetters()) {
+		letter, err := streams.UnmarshalDeadLetter(r.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied[letter.Source] = true
 	}
 	for _, topic := range journalled() {
 		for _, r := range c.ReadAll(topic) {
-			if !copied[streams.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}] {
+			if r.Value != nil && !copied[streams.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}] {
 				v.uncopied++
 			}
 		}
@@ -115,6 +124,7 @@ func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) in
 		id := revision(i)
 		if got[id] == nil {
 			got[id] = map[string]int{}
+			v.changes[i.Change]++
 			switch i.Change {
 			case streams.ChangeOpened:
 				opened[i.ID]++
@@ -125,11 +135,9 @@ func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) in
 		got[id][string(r.Value)]++
 	}
 	v.want, v.opened, v.ended = len(want), len(opened), len(ended)
-	for _, times := range []map[string]int{opened, ended} {
-		for _, n := range times {
-			if n > 1 {
-				v.twice++
-			}
+	for id, open := range lasts {
+		if opened[id] != 1 || open && ended[id] != 0 || !open && ended[id] != 1 {
+			v.wrongly++
 		}
 	}
 	compare(&v.verdict, want, got)

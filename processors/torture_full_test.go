@@ -11,15 +11,15 @@ import (
 // fullSize are the scenarios of docs/torture.md. There is no state directory, so no disk of ours can be full.
 func fullSize() []scenario {
 	return []scenario{
-		{name: "kills", key: "device", seed: 1, kills: 50, batch: 100, malformed: 0.05},
-		{name: "kills without repartition", key: "record", seed: 2, kills: 50, batch: 100, malformed: 0.05},
-		{name: "paused processes", key: "device", seed: 3, pauses: 8, batch: 100, malformed: 0.05},
-		{name: "joining and leaving", key: "device", seed: 4, leaves: 12, batch: 100, malformed: 0.05},
-		{name: "refused records", key: "device", seed: 5, refusals: 60, batch: 100, malformed: 0.05},
-		{name: "brokers", key: "device", seed: 6, stops: 1, brokerKills: 3, batch: 100, malformed: 0.05},
+		{name: "kills", key: "device", seed: 1, kills: 50, batch: 100, malformed: 0.05, voices: true},
+		{name: "kills without repartition", key: "record", seed: 2, kills: 50, batch: 100, malformed: 0.05, voices: true},
+		{name: "paused processes", key: "device", seed: 3, pauses: 8, batch: 100, malformed: 0.05, voices: true},
+		{name: "joining and leaving", key: "device", seed: 4, leaves: 12, batch: 100, malformed: 0.05, voices: true},
+		{name: "refused records", key: "device", seed: 5, refusals: 60, batch: 100, malformed: 0.05, voices: true},
+		{name: "brokers", key: "device", seed: 6, stops: 1, brokerKills: 3, batch: 100, malformed: 0.05, voices: true},
 		{name: "malformed records", key: "device", seed: 7, kills: 3, batch: 400, malformed: 0.6, records: 170_000},
-		{name: "incidents", key: "record", seed: 9, kills: 50, pauses: 3, leaves: 3, refusals: 20, brokerKills: 1, batch: 100, incidents: true},
-		{name: "everything", key: "device", seed: 8, kills: 20, pauses: 3, leaves: 3, refusals: 20, stops: 1, brokerKills: 2, batch: 100, malformed: 0.2},
+		{name: "incidents", key: "record", seed: 9, kills: 50, pauses: 3, leaves: 3, refusals: 20, brokerKills: 1, batch: 100, incidents: true, voices: true},
+		{name: "everything", key: "device", seed: 8, kills: 20, pauses: 3, leaves: 3, refusals: 20, stops: 1, brokerKills: 2, batch: 100, malformed: 0.2, voices: true},
 	}
 }
 

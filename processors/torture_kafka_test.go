@@ -33,12 +33,12 @@ func onKafka(t *testing.T, sc scenario, stopped time.Duration) verdict {
 // TestTortureOnKafka does to a stream on a real cluster what TestTorture does on the in-process broker, and stops and kills
 // brokers too. At full size it is TestTortureFullOnKafka.
 func TestTortureOnKafka(t *testing.T) {
-	onKafka(t, scenario{key: "device", seed: 1, kills: 2, pauses: 1, leaves: 1, stops: 1, brokerKills: 1, batch: 100, malformed: 0.05}, 10*time.Second)
+	onKafka(t, scenario{key: "device", seed: 1, kills: 2, pauses: 1, leaves: 1, stops: 1, brokerKills: 1, batch: 100, malformed: 0.05, voices: true}, 10*time.Second)
 }
 
 // TestTortureOfIncidentsOnKafka does to the groups that make incidents what TestTortureOfIncidents does on the in-process broker.
 func TestTortureOfIncidentsOnKafka(t *testing.T) {
-	onKafka(t, scenario{key: "record", seed: 9, kills: 3, pauses: 1, leaves: 1, stops: 1, brokerKills: 1, batch: 100, incidents: true}, 10*time.Second)
+	onKafka(t, scenario{key: "record", seed: 9, kills: 3, pauses: 1, leaves: 1, stops: 1, brokerKills: 1, batch: 100, incidents: true, voices: true}, 10*time.Second)
 }
 
 // TestNotifyTortureOnKafka does to the planning of notifications what TestNotifyTorture does on the in-process broker. There the

@@ -6,16 +6,20 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
 	"anomalystream/internal/kafkatest"
@@ -43,6 +47,7 @@ type scenario struct {
 	records   int     // Records to produce at least.
 
 	incidents bool // The processes make incidents too.
+	voices    bool // People say something about what is found.
 }
 
 func TestMain(m *testing.M) {
@@ -64,7 +69,8 @@ func sensorsGroups(ctx context.Context) error {
 	if os.Getenv("SENSORS_GUARDED") == "true" {
 		guard(d)
 	}
-	c, err := groupConfig(d, strings.Split(os.Getenv("SENSORS_BROKERS"), ","), os.Getenv("SENSORS_INSTANCE"), tortureSession, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	brokers := strings.Split(os.Getenv("SENSORS_BROKERS"), ",")
+	c, err := groupConfig(d, brokers, os.Getenv("SENSORS_INSTANCE"), tortureSession, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
 		return err
 	}
@@ -83,6 +89,7 @@ func sensorsGroups(ctx context.Context) error {
 		}
 	}
 	work.Go(func() error { return detector.Run(ctx) })
+	work.Go(func() error { return obey(ctx, brokers, detector) })
 	if d.Repartitioned() {
 		repartition, err := processors.NewRepartitionGroup(c)
 		if err != nil {
@@ -91,6 +98,39 @@ func sensorsGroups(ctx context.Context) error {
 		work.Go(func() error { return repartition.Run(ctx) })
 	}
 	return work.Wait()
+}
+
+// obey has the detectors of this process obey what the feedback topic holds.
+func obey(ctx context.Context, brokers []string, g *processors.DetectorGroup) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(names.Feedback()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var mu sync.Mutex
+	rows := map[string]*streams.Feedback{}
+	changed := make(chan struct{}, 1)
+	go func() {
+		for ctx.Err() == nil {
+			client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+				f, err := streams.UnmarshalFeedback(r.Value)
+				mu.Lock()
+				defer mu.Unlock()
+				if delete(rows, string(r.Key)); err == nil {
+					rows[string(r.Key)] = f
+				}
+			})
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return g.Obey(ctx, func() []*streams.Feedback {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Collect(maps.Values(rows))
+	}, changed)
 }
 
 // tortureSession is short, so that a paused instance loses its partitions soon.
@@ -106,6 +146,8 @@ type torture struct {
 	ring    *kafkatest.Ring
 	traffic *traffic
 	strikes []kafkatest.Strike
+	people  *voices    // Nil where nobody says anything.
+	log     *changelog // What the table tells of that.
 }
 
 // newTorture creates the topics and starts two processes.
@@ -120,6 +162,9 @@ func newTorture(t *testing.T, client *kafkatest.Client, sc scenario) *torture {
 		scenario: sc, t: t, client: client, d: d, random: rand.New(rand.NewPCG(sc.seed, 0)),
 		traffic: &traffic{random: rand.New(rand.NewPCG(sc.seed, 1)), entities: 40, malformed: sc.malformed, unruly: sc.guarded},
 	}
+	if sc.incidents && sc.voices {
+		x.traffic.pace = 200 * time.Millisecond // Incidents last long enough for people to say something.
+	}
 	x.ring = kafkatest.NewRing(t, 2, x.random, func(i int) *kafkatest.Process {
 		environment := []string{"SENSORS_BROKERS=" + strings.Join(client.Brokers(), ","), "SENSORS_KEY=" + d.Key, "SENSORS_GUARDED=" + strconv.FormatBool(sc.guarded), fmt.Sprintf("SENSORS_INSTANCE=node-%d", i)}
 		if sc.incidents {
@@ -127,6 +172,9 @@ func newTorture(t *testing.T, client *kafkatest.Client, sc scenario) *torture {
 		}
 		return kafkatest.Spawn(t, "sensors", environment...)
 	})
+	if sc.voices {
+		x.people, x.log = newVoices(t, client, d, sc.incidents, sc.seed), newChangelog(t, client, d)
+	}
 	groups := map[string]string{names.DetectorGroup(d.Name): names.Source(d)}
 	if d.Repartitioned() {
 		groups = map[string]string{names.DetectorGroup(d.Name): names.Repartition(d.Name), names.RepartitionGroup(d.Name): names.Source(d)}
@@ -167,6 +215,10 @@ func (x *torture) run() verdict {
 	}()
 	load := func() {
 		x.client.Produce(x.traffic.records(x.batch)...)
+		if x.voices {
+			x.people.speak()
+			x.log.read()
+		}
 		kafkatest.Elapse(20 * time.Millisecond)
 	}
 	x.ring.Trouble(x.strikes, 600*time.Millisecond, load)
@@ -174,6 +226,7 @@ func (x *torture) run() verdict {
 		load()
 	}
 	settle(x.t, x.client, x.d, 4*time.Minute)
+	x.heard()
 	x.ring.End()
 	if x.incidents {
 		settleIncidents(x.t, x.client, x.d)
@@ -182,13 +235,38 @@ func (x *torture) run() verdict {
 		if !i.ok() || i.opened < 20 || i.ended < 10 {
 			x.t.Error("incidents are not what a sequential computation gives")
 		}
+		for _, change := range []string{streams.ChangeAcknowledged, streams.ChangeCommented, streams.ChangeResolved, streams.ChangeJudged} {
+			if x.voices && i.changes[change] == 0 {
+				x.t.Errorf("nothing was %s", change)
+			}
+		}
 	}
-	v := judge(x.t, x.client, x.d)
+	var taken *interventions
+	if x.voices {
+		x.log.catchUp()
+		taken = intervened(x.t, x.log, x.people.said)
+	}
+	v := judgeTaken(x.t, x.client, x.d, taken)
 	x.t.Log(v)
 	if !v.ok() || v.want == 0 || v.scored == 0 {
 		x.t.Error("output is not what a sequential computation gives")
 	}
+	if x.voices && (v.verdicts < 20 || v.withdrawn < 5) {
+		x.t.Error("too few verdicts to judge")
+	}
 	return v
+}
+
+// heard waits until the detectors have taken what was said, once each.
+func (x *torture) heard() {
+	x.t.Helper()
+	if !x.voices {
+		return
+	}
+	kafkatest.Eventually(x.t, 2*time.Minute, func() error {
+		x.log.catchUp()
+		return intervened(x.t, x.log, x.people.said).missing(x.people.said, x.people.late)
+	})
 }
 
 // settleIncidents runs the incident groups once more, until they have nothing left to read.
@@ -229,25 +307,25 @@ func onOurBroker(t *testing.T, sc scenario) verdict {
 }
 
 // TestTorture kills, pauses and removes two processes of a stream under load with malformed records, while the in-process
-// broker refuses records now and then, and compares every anomaly and dead letter with a sequential computation. At full
-// size it is TestTortureFull.
+// broker refuses records now and then and people give verdicts and withdraw them, and compares every anomaly, every dead letter
+// and the detectors' states with a sequential computation. At full size it is TestTortureFull.
 func TestTorture(t *testing.T) {
 	t.Parallel()
-	onOurBroker(t, scenario{key: "device", seed: 1, kills: 2, pauses: 1, leaves: 1, refusals: 2, batch: 100, malformed: 0.05})
+	onOurBroker(t, scenario{key: "device", seed: 1, kills: 2, pauses: 1, leaves: 1, refusals: 2, batch: 100, malformed: 0.05, voices: true})
 }
 
-// TestTortureOfIncidents does the same to the groups that make incidents, and compares every revision of every incident with a
-// sequential computation over the journal.
+// TestTortureOfIncidents does the same to the groups that make incidents, while people act on incidents too, and compares every
+// revision of every incident with a sequential computation over the journal.
 func TestTortureOfIncidents(t *testing.T) {
 	t.Parallel()
-	onOurBroker(t, scenario{key: "record", seed: 9, kills: 3, pauses: 1, leaves: 1, refusals: 3, batch: 100, incidents: true})
+	onOurBroker(t, scenario{key: "record", seed: 9, kills: 3, pauses: 1, leaves: 1, refusals: 3, batch: 100, incidents: true, voices: true})
 }
 
 // TestTortureGuarded does the same to a stream with rules, a limit, windows that are not learned, features that are stuck, and
 // late events that go to a topic of their own.
 func TestTortureGuarded(t *testing.T) {
 	t.Parallel()
-	v := onOurBroker(t, scenario{key: "record", guarded: true, seed: 7, kills: 2, pauses: 1, refusals: 1, batch: 100, malformed: 0.02, records: 6000})
+	v := onOurBroker(t, scenario{key: "record", guarded: true, seed: 7, kills: 2, pauses: 1, refusals: 1, batch: 100, malformed: 0.02, records: 6000, voices: true})
 	if v.late == 0 || v.kinds[streams.KindRule] == 0 || v.kinds[streams.KindStuck] == 0 || v.kinds[streams.KindModel] == 0 || v.suppressed < 100 {
 		t.Errorf("too little to judge: %d late, kinds %v, %d suppressed", v.late, v.kinds, v.suppressed)
 	}

@@ -67,16 +67,17 @@ type changelog struct {
 type history struct {
 	entity  string
 	turns   map[int64][]turn // Each intervention by its number; more than one where a process wrote that had lost the partition.
-	at      int64            // Age of the newest snapshot, and what it holds.
-	turn    int64
+	turn    int64            // Interventions before the newest snapshot, and what it holds.
+	newest  turn
 	payload []byte
 }
 
 // turn is a state of a key between two interventions: after which message of the input it was saved first, and which verdicts the
 // key remembered then.
 type turn struct {
-	at    int64
-	taken map[string]processors.Taken
+	at     int64
+	newest time.Time // Event time of the key.
+	taken  map[string]processors.Taken
 }
 
 func newChangelog(t testing.TB, client *kafkatest.Client, d *streams.Definition) *changelog {
@@ -100,11 +101,8 @@ func (c *changelog) read() {
 		h := c.keys[key]
 		if h == nil {
 			entity := key[min(len("sensors/"), len(key)):]
-			h = &history{entity: entity, turns: map[int64][]turn{}, at: -2}
+			h = &history{entity: entity, turns: map[int64][]turn{}, newest: turn{at: -2}}
 			c.keys[key] = h
-		}
-		if at > h.at || at == h.at && number >= h.turn { // As the recovery of a group decides.
-			h.at, h.turn, h.payload = at, number, payload
 		}
 		s, err := c.engine.RestoreState(h.entity, payload)
 		if err != nil {
@@ -114,12 +112,18 @@ func (c *changelog) read() {
 		for _, v := range s.Taken() {
 			taken[v.ID] = v
 		}
+		now := turn{at, s.LastEvent(), taken}
+		if at > h.newest.at || at == h.newest.at && number >= h.turn { // As the recovery of a group decides.
+			h.turn, h.newest, h.payload = number, now, payload
+		}
 		same := func(o turn) bool { return maps.Equal(o.taken, taken) }
 		if i := slices.IndexFunc(h.turns[number], same); i >= 0 {
-			h.turns[number][i].at = min(h.turns[number][i].at, at)
+			if at < h.turns[number][i].at {
+				h.turns[number][i] = now
+			}
 			continue
 		}
-		h.turns[number] = append(h.turns[number], turn{at, taken})
+		h.turns[number] = append(h.turns[number], now)
 	}
 }
 
@@ -127,29 +131,40 @@ func (c *changelog) read() {
 // another had taken its partition: that one is no part of the story, since no snapshot follows from it.
 func (h *history) line() []turn {
 	var out []turn
-	after := turn{at: h.at}
+	after, changes := h.newest, 0
 	for n := h.turn; n > 0; n-- {
 		found := turn{at: -2}
 		for _, candidate := range h.turns[n] {
-			if candidate.leads(after) && (found.at == -2 || candidate.at < found.at) {
+			if after.follows(candidate, changes) && (found.at == -2 || candidate.at < found.at) {
 				found = candidate
 			}
 		}
 		out = append(out, found)
-		after = found
+		after, changes = found, 1
 	}
 	slices.Reverse(out)
 	return out
 }
 
-// leads reports whether a later state may follow from this one.
-func (t turn) leads(after turn) bool {
-	for id, is := range t.taken {
-		if then, ok := after.taken[id]; ok && (is.Taken != then.Taken || is.Kind != then.Kind || is.Withdrawn >= 0 && is.Withdrawn != then.Withdrawn) {
+// follows reports whether so many interventions lead from an earlier state to this one.
+func (t turn) follows(before turn, changes int) bool {
+	for id, was := range before.taken {
+		is, ok := t.taken[id]
+		if !ok && was.Until.After(t.newest) || ok && (is.Taken != was.Taken || is.Kind != was.Kind || was.Withdrawn >= 0 && is.Withdrawn != was.Withdrawn) {
 			return false
 		}
 	}
-	return t.at <= after.at
+	return before.at <= t.at && len(t.changed(before)) == changes
+}
+
+// changed lists the verdicts that were taken or withdrawn since an earlier state.
+func (t turn) changed(before turn) (ids []string) {
+	for id, is := range t.taken {
+		if was, known := before.taken[id]; !known || is.Withdrawn >= 0 && was.Withdrawn < 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // catchUp reads until nothing is left.

@@ -44,29 +44,22 @@ func intervened(t testing.TB, log *changelog, said []*streams.Feedback) *interve
 			if now.taken == nil {
 				t.Fatalf("intervention %d of %d in %q was never saved", n+1, h.turn, key)
 			}
-			changes := 0
-			for id, is := range now.taken {
-				was, known := before.taken[id]
-				var f *streams.Feedback
-				switch {
-				case !known && is.Kind != "":
-					f = verdicts[id]
-					v.taken[id]++
-				case !known || is.Withdrawn >= 0 && was.Withdrawn < 0:
-					f = withdrawals[id]
-					v.undone[id]++
-				default:
-					continue
-				}
-				if changes++; f == nil {
-					t.Errorf("intervention %d in %q took %q, which nobody said", n+1, key, id)
-					continue
-				}
-				v.order[key] = append(v.order[key], intervention{now.at, f})
+			changed := now.changed(before)
+			if len(changed) != 1 {
+				t.Fatalf("intervention %d in %q changed the verdicts %v", n+1, key, changed)
 			}
-			if changes != 1 {
-				t.Errorf("intervention %d in %q changed %d verdicts", n+1, key, changes)
+			id := changed[0]
+			f := verdicts[id]
+			if _, known := before.taken[id]; known || now.taken[id].Kind == "" {
+				f = withdrawals[id]
+				v.undone[id]++
+			} else {
+				v.taken[id]++
 			}
+			if f == nil {
+				t.Fatalf("intervention %d in %q took %q, which nobody said", n+1, key, id)
+			}
+			v.order[key] = append(v.order[key], intervention{now.at, f})
 			before = now
 		}
 	}

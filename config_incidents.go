@@ -21,6 +21,7 @@ func validateIncidents(d *configDecoder, at string, p *streams.IncidentPolicy) {
 	spanRange(d, at+".flap_span", p.FlapSpan, time.Minute, 366*day)
 	inRange(d, at+".group_min", p.GroupMin, 2, 100000)
 	spanRange(d, at+".group_span", p.GroupSpan, time.Second, 7*day)
+	spanRange(d, at+".retention", p.Retention, day, 3660*day)
 	if p.MaxLength < p.Quiet {
 		d.invalid(at+".max_length", "found %s, expected at least the quiet span of %s", p.MaxLength, p.Quiet)
 	}

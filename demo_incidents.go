@@ -54,6 +54,9 @@ func (d *demoIncidents) note(i *streams.Incident) string {
 
 // incident shows one readable line when an incident opens and when it ends.
 func (d *demoShow) incident(m *sarama.ConsumerMessage) {
+	if m.Value == nil {
+		return // A tombstone tells nothing.
+	}
 	i, err := streams.UnmarshalIncident(m.Value)
 	if err != nil {
 		d.line("an incident that cannot be read: %s", err)

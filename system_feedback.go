@@ -45,6 +45,20 @@ func (f *feedback) ready(context.Context) error {
 	return nil
 }
 
+// mostAbout is the largest record that carries the incident it is about, in bytes: far below what any broker takes.
+const mostAbout = 512 << 10
+
+// encodeFeedback returns the record of feedback. One that is too large goes without the incident: that is told only while it is
+// remembered.
+func encodeFeedback(f streams.Feedback) ([]byte, error) {
+	value, err := streams.MarshalFeedback(&f)
+	if err == nil && f.About != nil && len(value) > mostAbout {
+		f.About = nil
+		return streams.MarshalFeedback(&f)
+	}
+	return value, err
+}
+
 // Give implements api.Feedback.
 func (f *feedback) Give(ctx context.Context, records []streams.Feedback) error {
 	producer := f.producer.Load()
@@ -53,7 +67,7 @@ func (f *feedback) Give(ctx context.Context, records []streams.Feedback) error {
 	}
 	messages := make([]*sarama.ProducerMessage, len(records))
 	for i := range records {
-		value, err := streams.MarshalFeedback(&records[i])
+		value, err := encodeFeedback(records[i])
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,9 @@ func newObedience(s *site) *obedience {
 		if err == nil && (row.ID == "" || row.Stream == "") {
 			err = fmt.Errorf("feedback %q has no id or no stream", row.ID)
 		}
+		if err == nil {
+			row.About = nil // No detector needs it, and the view holds every verdict.
+		}
 		return row, err
 	}
 	f.view = views.NewTable(s.kafka.Brokers, s.topics.Feedback(), s.client(), decode, s.log)

@@ -42,7 +42,9 @@ func (g *DetectorGroup) Obey(ctx context.Context, list func() []*streams.Feedbac
 		}
 		if pending && g.group.Ready() == nil {
 			pending = false
-			for _, f := range g.open(list(), done) {
+			all := list()
+			done = retained(done, all)
+			for _, f := range g.open(all, done) {
 				switch _, err := g.Instruct(ctx, f); {
 				case errors.Is(err, checkpoint.ErrNotReady):
 					pending = true
@@ -64,6 +66,17 @@ func (g *DetectorGroup) Obey(ctx context.Context, list func() []*streams.Feedbac
 		}
 	}
 	return nil
+}
+
+// retained returns what of done is still there: what was deleted is not done for ever.
+func retained(done map[string]bool, all []*streams.Feedback) map[string]bool {
+	out := make(map[string]bool, len(done))
+	for _, f := range all {
+		if done[f.ID] {
+			out[f.ID] = true
+		}
+	}
+	return out
 }
 
 // open returns the verdicts and withdrawals of the stream that are not done, in the order in which they are to be applied.

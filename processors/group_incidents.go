@@ -82,9 +82,9 @@ func NewIncidentGroup(c IncidentConfig) (*IncidentGroup, error) {
 	}
 	group, err := checkpoint.New(checkpoint.Config[*incidents.State]{
 		Group: c.Topics.IncidentGroup(), Input: c.Topics.Journal(), Stateful: true,
-		Outputs: []string{c.Topics.Incidents(), c.Topics.DeadLetters()},
+		Outputs: []string{c.Topics.Incidents(), c.Topics.Feedback(), c.Topics.DeadLetters()},
 		NewApp: func(int32) checkpoint.App[*incidents.State] {
-			return &incidentApp{engines: engines, topic: c.Topics.Incidents(), max: largestLetter(c.MaxRecord), refusal: c.refusal(), metrics: c.Metrics.incidents}
+			return &incidentApp{engines: engines, topics: c.Topics, max: largestLetter(c.MaxRecord), refusal: c.refusal(), metrics: c.Metrics.incidents}
 		},
 		Source:  source,
 		Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
@@ -105,7 +105,7 @@ func (g *IncidentGroup) Ready() error { return g.group.Ready() }
 // incidentApp is the application of the group on one partition: the shell around incidents.Engine.Step.
 type incidentApp struct {
 	engines map[string]*incidents.Engine
-	topic   string
+	topics  streams.Topics
 	max     int // Largest record of an incident, in bytes.
 	refusal refusal
 	metrics incidentMetrics
@@ -129,7 +129,7 @@ func (a *incidentApp) Key(m *checkpoint.Message, out *checkpoint.Outputs) (strin
 // New returns the state of a stream never seen.
 func (a *incidentApp) New(string) *incidents.State { return incidents.NewState() }
 
-// Apply makes incidents of the signal.
+// Apply makes incidents of the signal, and with the ticks deletes the records that are kept no longer.
 func (a *incidentApp) Apply(s *incidents.State, _ *checkpoint.Message, out *checkpoint.Outputs) {
 	for _, i := range a.engine.Step(s, a.signal) {
 		switch {
@@ -138,7 +138,17 @@ func (a *incidentApp) Apply(s *incidents.State, _ *checkpoint.Message, out *chec
 		case i.Change == streams.ChangeRecovered, i.Change == streams.ChangeResolved:
 			a.metrics.ended.WithLabelValues(i.Stream, i.Kind).Inc()
 		}
-		out.Emit(a.topic, i.Key(), a.encode(&i))
+		out.Emit(a.topics.Incidents(), i.Key(), a.encode(&i))
+	}
+	if a.signal.Tick.IsZero() {
+		return
+	}
+	expired := a.engine.Expire(s)
+	for _, key := range expired.Incidents {
+		out.Emit(a.topics.Incidents(), key, nil)
+	}
+	for _, key := range expired.Feedback {
+		out.Emit(a.topics.Feedback(), key, nil)
 	}
 }
 

@@ -53,19 +53,20 @@ func (ticking) Ready() error { return nil }
 // from.
 type incidentVerdict struct {
 	verdict
-	uncopied      int // Records that the journal does not have, and that are not in the dead letters either.
-	opened, ended int
-	wrongly       int // Incidents that did not open once, or did not end as often as they should have: once or not at all.
-	changes       map[string]int
+	uncopied       int // Records that the journal does not have, and that are not in the dead letters either.
+	opened, ended  int
+	wrongly        int // Incidents that did not open once, or did not end as often as they should have: once or not at all.
+	expired, risen int // Records that were deleted, and incidents that came again after that.
+	changes        map[string]int
 }
 
 func (v incidentVerdict) ok() bool {
-	return v.missing == 0 && v.extra == 0 && v.differing == 0 && v.uncopied == 0 && v.wrongly == 0
+	return v.missing == 0 && v.extra == 0 && v.differing == 0 && v.uncopied == 0 && v.wrongly == 0 && v.risen == 0
 }
 
 func (v incidentVerdict) String() string {
-	return fmt.Sprintf("%d revisions of %d incidents, %d of them ended, %d not opened and ended once; missing %d, extra %d, differing %d, duplicates %d; %d records not in the journal; %v",
-		v.want, v.opened, v.ended, v.wrongly, v.missing, v.extra, v.differing, v.duplicate, v.uncopied, v.changes)
+	return fmt.Sprintf("%d revisions of %d incidents, %d of them ended, %d not opened and ended once; missing %d, extra %d, differing %d, duplicates %d; %d records not in the journal; %d expired, %d came again; %v",
+		v.want, v.opened, v.ended, v.wrongly, v.missing, v.extra, v.differing, v.duplicate, v.uncopied, v.expired, v.risen, v.changes)
 }
 
 func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) incidentVerdict {
@@ -93,13 +94,43 @@ func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) in
 			continue // Copied twice.
 		}
 		applied[from] = rec.Source.Offset
-		for _, i := range engine.Step(state, journalSignal(t, kind, rec)) {
+		signal := journalSignal(t, kind, rec)
+		for _, i := range engine.Step(state, signal) {
 			b, err := streams.MarshalIncident(&i)
 			if err != nil {
 				t.Fatal(err)
 			}
 			want[revision(&i)] = b
 			lasts[i.ID] = i.Open()
+		}
+		if signal.Tick.IsZero() {
+			continue
+		}
+		gone := engine.Expire(state)
+		for _, id := range gone.Incidents {
+			want[expiry(names.Incidents(), id)] = nil
+		}
+		for _, key := range gone.Feedback {
+			want[expiry(names.Feedback(), key)] = nil
+		}
+	}
+	for _, topic := range []string{names.Incidents(), names.Feedback()} {
+		last := map[string][]byte{}
+		for _, r := range c.ReadAll(topic) {
+			// A test may have deleted what was never there.
+			if id := expiry(topic, string(r.Key)); r.Value == nil && (last[string(r.Key)] != nil || got[id] != nil) {
+				if got[id] == nil {
+					got[id] = map[string]int{}
+					v.expired++
+				}
+				got[id][""]++
+			}
+			last[string(r.Key)] = r.Value
+		}
+		for key, value := range last {
+			if got[expiry(topic, key)] != nil && value != nil && topic == names.Incidents() {
+				v.risen++ // Feedback may come again: somebody says it again.
+			}
 		}
 	}
 	for _, r := range c.ReadAll(names.DeadLetters()) {
@@ -117,6 +148,9 @@ func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) in
 		}
 	}
 	for _, r := range c.ReadAll(names.Incidents()) {
+		if r.Value == nil {
+			continue
+		}
 		i, err := streams.UnmarshalIncident(r.Value)
 		if err != nil || string(r.Key) != i.ID {
 			t.Fatalf("record %q of the incidents: %v", r.Key, err)
@@ -147,6 +181,9 @@ func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) in
 func revision(i *streams.Incident) string {
 	return fmt.Sprintf("incident %s revision %d", i.ID, i.Revision)
 }
+
+// expiry identifies the deletion of a record.
+func expiry(topic, key string) string { return "end of " + topic + " " + key }
 
 func journalSignal(t testing.TB, kind string, r streams.Record) (s incidents.Signal) {
 	t.Helper()

@@ -235,6 +235,9 @@ func (x *torture) run() verdict {
 		if !i.ok() || i.opened < 20 || i.ended < 10 {
 			x.t.Error("incidents are not what a sequential computation gives")
 		}
+		if x.voices && i.expired < 20 {
+			x.t.Error("too few records have expired")
+		}
 		for _, change := range []string{streams.ChangeAcknowledged, streams.ChangeCommented, streams.ChangeResolved, streams.ChangeJudged} {
 			if x.voices && i.changes[change] == 0 {
 				x.t.Errorf("nothing was %s", change)

@@ -156,6 +156,9 @@ func (v *voices) act() {
 	actions := []string{streams.ActionAcknowledge, streams.ActionResolve, streams.ActionResolve, streams.ActionResolve, streams.ActionComment, streams.ActionVerdict}
 	f := v.feedback(actions[v.random.IntN(len(actions))])
 	f.Entity, f.Incident, f.From, f.To, f.Comment = i.Entity, i.ID, i.Start, i.Latest, "seen"
+	if !i.Open() {
+		f.About = i
+	}
 	if f.Action == streams.ActionVerdict {
 		f.Verdict, f.Until = streams.VerdictReal, i.Latest.Add(1000*time.Hour)
 	}
@@ -177,9 +180,10 @@ func (v *voices) babble() {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	for _, value := range [][]byte{value, []byte("no feedback"), []byte(`{"id":7}`), {}, nil} {
+	v.client.Produce(v.record(odd.Key(), value))
+	for _, value := range [][]byte{[]byte("no feedback"), []byte(`{"id":7}`), {}, nil} {
 		v.rubbish++
-		v.client.Produce(v.record(fmt.Sprintf("sensors/sensor-1\x00odd-%d", v.rubbish), value))
+		v.client.Produce(v.record(fmt.Sprintf("sensors/sensor-1\x00rubbish-%d", v.rubbish), value))
 	}
 }
 

@@ -15,11 +15,12 @@ type Feedback struct {
 	From     time.Time `json:"from"`               // Event time of the first and last row it is about, UTC.
 	To       time.Time `json:"to"`
 
-	Features map[string]float64 `json:"features,omitempty"`    // Raw values of the anomaly.
-	Guilty   []string           `json:"guilty,omitempty"`      // Its guilty features, see GuiltyFeatures.
-	Alert    float64            `json:"alert_score,omitempty"` // Its alert score; of an incident the peak's. 0 for unknown.
-	Until    time.Time          `json:"until"`                 // Event time at which the effect ends, UTC.
-	Withdraw string             `json:"withdraws,omitempty"`   // With ActionWithdraw: id of the verdict taken back.
+	Features map[string]float64 `json:"features,omitempty"`            // Raw values of the anomaly.
+	Guilty   []string           `json:"guilty,omitempty"`              // Its guilty features, see GuiltyFeatures.
+	Alert    float64            `json:"alert_score,omitempty"`         // Its alert score; of an incident the peak's. 0 for unknown.
+	Until    time.Time          `json:"until"`                         // Event time at which the effect ends, UTC.
+	Withdraw string             `json:"withdraws,omitempty"`           // With ActionWithdraw: id of the verdict taken back.
+	About    *Incident          `json:"about,omitempty" hidden:"true"` // The incident, where it has ended, in its newest revision: it may not be remembered.
 	Who      string             `json:"who"`
 	PartOf   string             `json:"part_of,omitempty"` // Id of the feedback about a group of which this is one member's part.
 	Comment  string             `json:"comment,omitempty"`

@@ -18,6 +18,7 @@ type IncidentPolicy struct {
 	GroupMin  int           `yaml:"group_min"`        // Entities whose incidents start within GroupSpan make a group; at least 2.
 	GroupSpan time.Duration `yaml:"group_span"`       // 1s to 7d.
 	Silence   string        `yaml:"silence"`          // SilenceLearned, SilenceOff, or how long a source may say nothing, as 5m.
+	Retention time.Duration `yaml:"retention"`        // How long the topics keep an incident after its end, and what people said; 1d to 3660d.
 }
 
 // Values of IncidentPolicy.Silence beside a span.
@@ -31,6 +32,7 @@ func DefaultIncidentPolicy() IncidentPolicy {
 	return IncidentPolicy{
 		OpenAfter: 3, OpenSpan: 10 * time.Minute, OpenAlert: 2.75, Quiet: 10 * time.Minute, MaxLength: 24 * time.Hour,
 		FlapAfter: 4, FlapSpan: 2 * time.Hour, GroupMin: 3, GroupSpan: 5 * time.Minute, Silence: SilenceLearned,
+		Retention: 30 * 24 * time.Hour,
 	}
 }
 

@@ -242,7 +242,6 @@ func (t *turn) end(k *key, b *burst, at time.Time, status string) {
 		t.tell(b, streams.ChangeRecovered)
 	}
 	b.Shares = nil // Whoever comments on it later changes nothing of this.
-	t.Closed = append(t.Closed, b)
-	t.Closed = t.Closed[max(len(t.Closed)-maxClosed, 0):]
+	t.close(b)
 	t.left(b)
 }

@@ -6,13 +6,17 @@ import (
 	"anomalystream/streams"
 )
 
-// feedback applies what somebody said about an incident. What is said about an incident that is not known any more, or about a
-// single anomaly, changes no incident.
+// feedback applies what somebody said about an incident. What is said about an incident that the topic does not have any more, or
+// about a single anomaly, changes no incident.
 func (t *turn) feedback(f *streams.Feedback) {
+	t.note(f)
 	if slices.Contains(t.Feedback, f.ID) {
 		return
 	}
 	k, b := t.find(f.Incident)
+	if b == nil {
+		b = t.revive(f)
+	}
 	if b == nil {
 		return
 	}

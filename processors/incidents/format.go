@@ -8,13 +8,13 @@ import (
 	"hash/crc32"
 )
 
-// The saved form of a State, version 1:
+// The saved form of a State, version 2; version 1 is read too, and knew nothing of what the topics keep:
 //
 //	magic "ASIS" | version uint16 | crc32c uint32 of everything after it, both little-endian
 //	the State as JSON
 const (
 	formatMagic   = "ASIS"
-	formatVersion = 1
+	formatVersion = 2
 	headerBytes   = len(formatMagic) + 2 + 4
 )
 
@@ -42,8 +42,9 @@ func Restore(payload []byte) (*State, error) {
 	if len(payload) < headerBytes || string(payload[:len(formatMagic)]) != formatMagic {
 		return nil, fmt.Errorf("%w: they do not begin as they should", ErrCorrupt)
 	}
-	if v := binary.LittleEndian.Uint16(payload[len(formatMagic):]); v != formatVersion {
-		return nil, fmt.Errorf("%w: format %d, this binary reads %d", ErrFormatVersion, v, formatVersion)
+	version := binary.LittleEndian.Uint16(payload[len(formatMagic):])
+	if version < 1 || version > formatVersion {
+		return nil, fmt.Errorf("%w: format %d, this binary reads 1 to %d", ErrFormatVersion, version, formatVersion)
 	}
 	body := payload[headerBytes:]
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(payload[headerBytes-4:]) {
@@ -58,6 +59,11 @@ func Restore(payload []byte) (*State, error) {
 			return nil, fmt.Errorf("%w: a key is empty or there twice", ErrCorrupt)
 		}
 		s.byEntity[k.Entity] = k
+	}
+	if version == 1 {
+		for _, b := range s.Closed {
+			s.Kept = append(s.Kept, kept{ID: b.Incident.ID, Since: s.Passed})
+		}
 	}
 	return s, nil
 }

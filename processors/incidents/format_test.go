@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"anomalystream/streams"
 )
 
@@ -66,6 +68,9 @@ func TestGolden(t *testing.T) {
 		if len(s.Keys) != 5 || len(s.Groups) != 1 || len(s.Closed) != 1 || s.byEntity["e"].Silent == nil || len(s.byEntity["d"].Pending) != 1 {
 			t.Errorf("%s holds something else: %s", file, b)
 		}
+		if len(s.Kept) != 1 || s.Kept[0].ID != s.Closed[0].Incident.ID || file == name && len(s.Said) != 2 {
+			t.Errorf("%s keeps %+v and %+v", file, s.Kept, s.Said)
+		}
 		if file == name && !bytes.Equal(b, got) {
 			t.Errorf("the format or what leads to it has changed:\n%s\n%s", b, got)
 		}
@@ -104,6 +109,7 @@ type chaos struct {
 	ids    []string
 	offset int64
 	sent   []*streams.Anomaly
+	last   map[string]streams.Incident
 }
 
 func (c *chaos) next() Signal {
@@ -138,25 +144,29 @@ func (c *chaos) next() Signal {
 		if len(c.ids) > 0 {
 			f.Incident = c.ids[c.random.IntN(len(c.ids))]
 		}
+		if i, ok := c.last[f.Incident]; ok && i.End != nil && c.random.IntN(4) > 0 {
+			f.About = &i
+		}
 		return Signal{Feedback: f}
 	}
 	return Signal{Tick: c.now.Add(time.Duration(c.random.IntN(20)) * time.Second)}
 }
 
 // TestChaos holds what must hold of any signals in any order: each incident opens once and ends once at most, its revisions
-// count up, and a restored state goes on as the one that was saved.
+// count up, each expires once and is silent from then on, and a restored state goes on as the one that was saved.
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(6) {
-		c := &chaos{random: rand.New(rand.NewPCG(seed, 0)), now: start}
+		c := &chaos{random: rand.New(rand.NewPCG(seed, 0)), now: start, last: map[string]streams.Incident{}}
 		d := streams.DefaultDefinition("web")
+		d.Incidents.Retention = 2 * time.Hour
 		d.Incidents.MaxLength, d.Incidents.Silence = 30*time.Minute, []string{"3m", "learned"}[seed%2]
 		engine, err := New(&d)
 		if err != nil {
 			t.Fatal(err)
 		}
 		state, restored := NewState(), NewState()
-		last := map[string]streams.Incident{}
+		last, expired, revived := c.last, map[string]bool{}, 0
 		kinds := map[string]int{}
 		for n := range 3000 {
 			signal := c.next()
@@ -169,7 +179,23 @@ func TestChaos(t *testing.T) {
 			if a, b := encode(t, got), encode(t, engine.Step(restored, signal)); !bytes.Equal(a, b) {
 				t.Fatalf("seed %d, signal %d: a restored state tells\n%s\nwant\n%s", seed, n, b, a)
 			}
+			gone := engine.Expire(state)
+			if other := engine.Expire(restored); !cmp.Equal(gone, other) {
+				t.Fatalf("seed %d, signal %d: a restored state gives up %+v, want %+v", seed, n, other, gone)
+			}
+			for _, id := range gone.Incidents {
+				if i, ok := last[id]; !ok || i.Open() || expired[id] {
+					t.Fatalf("seed %d, signal %d: %s expires, known %v, before %v", seed, n, id, ok, expired[id])
+				}
+				expired[id] = true
+			}
 			for _, i := range got {
+				if expired[i.ID] {
+					t.Fatalf("seed %d, signal %d: %+v has expired", seed, n, i)
+				}
+				if signal.Feedback != nil && signal.Feedback.About != nil {
+					revived++
+				}
 				before, known := last[i.ID]
 				if known == (i.Change == streams.ChangeOpened) || i.Revision != before.Revision+1 {
 					t.Fatalf("seed %d, signal %d: %+v after %+v", seed, n, i, before)
@@ -190,7 +216,10 @@ func TestChaos(t *testing.T) {
 		if kinds[streams.KindModel] < 50 || kinds[streams.KindGroup] < 5 || seed%2 == 0 && kinds[streams.KindSilent] < 5 {
 			t.Errorf("seed %d: only %v", seed, kinds)
 		}
-		t.Log(kinds)
+		if len(expired) < 10 || revived < 20 {
+			t.Errorf("seed %d: %d have expired, %d were told of after their end", seed, len(expired), revived)
+		}
+		t.Log(kinds, len(expired), revived)
 	}
 }
 

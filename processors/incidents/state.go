@@ -11,7 +11,7 @@ import (
 // Bounds of a state.
 const (
 	maxKeys     = 20_000 // Keys remembered; beyond, the ones unheard for longest go, unless something of theirs lasts.
-	maxClosed   = 128    // Incidents that have ended and still take feedback: the latest.
+	maxClosed   = 128    // Incidents that have ended and are remembered whole: the latest, and those that feedback came about.
 	maxFeedback = 256    // Feedback whose repetitions are recognised: the latest.
 
 	// forgotten is how long a key of which nothing lasts is remembered.
@@ -30,7 +30,9 @@ type State struct {
 	Keys     []*key   `json:"keys"`     // In the order they came.
 	Groups   []*burst `json:"groups"`   // That last.
 	Silent   *burst   `json:"silent"`   // Of the whole stream.
-	Closed   []*burst `json:"closed"`   // Oldest first.
+	Closed   []*burst `json:"closed"`   // Oldest first; each stands in Kept too.
+	Kept     []kept   `json:"kept"`     // Oldest first.
+	Said     []said   `json:"said"`     // Oldest first.
 	Feedback []string `json:"feedback"` // Ids of what was applied, oldest first.
 	Evicted  int64    `json:"evicted"`  // Keys given up because there were too many.
 

@@ -32,7 +32,8 @@ type commentInput struct {
 
 // given tells what was written to the feedback topic.
 type given struct {
-	ID string `json:"id" doc:"Id of the feedback. It takes effect a moment later."`
+	ID   string `json:"id" doc:"Id of the feedback. It takes effect a moment later."`
+	Told bool   `json:"told" doc:"Whether a new revision of the incident tells of it. False where the incident ended longer ago than its topic keeps it: then the store alone shows what was said."`
 }
 
 type givenOutput struct{ Body given }
@@ -83,7 +84,16 @@ func (s *Server) act(ctx context.Context, id, action, comment string) (*givenOut
 		return nil, err
 	}
 	s.audit(ctx, "incident."+action, i.ID, comment)
-	return &givenOutput{Body: given{ID: f.ID}}, nil
+	return &givenOutput{Body: given{ID: f.ID, Told: s.tells(&i)}}, nil
+}
+
+// tells reports whether the topic still has an incident, so that a new revision tells what is said about it.
+func (s *Server) tells(i *streams.StoredIncident) bool {
+	if i.Open() || i.EndedAt == nil {
+		return true
+	}
+	d := s.definition(i.Stream)
+	return d != nil && s.config.Now().Sub(*i.EndedAt) < d.Incidents.Retention
 }
 
 // mayGive refuses what no topic takes, and everything where this process cannot write.
@@ -97,10 +107,14 @@ func (s *Server) mayGive(comment string) error {
 	return nil
 }
 
-// about is feedback of the caller about an incident. A group has neither an entity nor an anomaly of its own.
+// about is feedback of the caller about an incident. A group has neither an entity nor an anomaly of its own. One that has ended
+// goes with it: whoever makes its next revision need not remember it.
 func (s *Server) about(ctx context.Context, i *streams.Incident) streams.Feedback {
 	f := s.said(ctx)
 	f.Stream, f.Entity, f.Incident, f.From, f.To = i.Stream, i.Entity, i.ID, i.Start, i.Latest
+	if !i.Open() {
+		f.About = i
+	}
 	if i.Peak != nil && i.Kind != streams.KindGroup {
 		f.Anomaly, f.Features, f.Alert = i.Peak.ID, i.Peak.Features, i.Peak.AlertScore
 		f.Guilty = streams.GuiltyFeatures(i.Peak.Why.Contributions)

@@ -22,7 +22,10 @@ type recent struct {
 func (r *recent) add(records []streams.Feedback) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rows = append(r.rows, records...)
+	for _, f := range records {
+		f.About = nil
+		r.rows = append(r.rows, f)
+	}
 	if n := len(r.rows) - maxRecent; n > 0 {
 		r.rows = slices.Clone(r.rows[n:])
 	}

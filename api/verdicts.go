@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -67,6 +68,7 @@ type givenVerdict struct {
 	Until    time.Time         `json:"until" doc:"Event time at which its effect ends."`
 	Replaces []replacedVerdict `json:"replaces" doc:"Earlier verdicts about the same: they are withdrawn."`
 	Parts    int               `json:"parts" doc:"Members of a group that the verdict was given to as well."`
+	Told     bool              `json:"told" doc:"Whether a new revision of the incident tells of it; false of a single anomaly, and where the incident ended longer ago than its topic keeps it. Detectors obey all the same."`
 }
 
 type givenVerdictOutput struct{ Body givenVerdict }
@@ -159,7 +161,12 @@ func (s *Server) judgeIncident(ctx context.Context, in *incidentVerdictInput) (*
 		}
 		earlier = append(earlier, aboutMembers(i.Stream, i.ID, ids))
 	}
-	return s.judge(ctx, "incident", &in.Body, records, earlier)
+	out, err := s.judge(ctx, "incident", &in.Body, records, earlier)
+	if err != nil {
+		return nil, err
+	}
+	out.Body.Told = s.tells(&i)
+	return out, nil
 }
 
 // members reads every member of a group from the store: the incident itself lists the largest only.
@@ -183,8 +190,15 @@ func (s *Server) judge(ctx context.Context, what string, body *VerdictBody, reco
 	if err := body.check(records[0].To); err != nil {
 		return nil, err
 	}
+	if err := s.inTime(body, records); err != nil {
+		return nil, err
+	}
 	out := &givenVerdictOutput{Body: givenVerdict{ID: records[0].ID, Until: body.end(records[0].To), Replaces: []replacedVerdict{}, Parts: len(records) - 1}}
 	var all []streams.Feedback
+	ended := map[string]*streams.Incident{}
+	for k := range records {
+		ended[records[k].Incident] = records[k].About
+	}
 	for _, about := range earlier {
 		replaced, err := s.standing(ctx, about)
 		if err != nil {
@@ -192,7 +206,7 @@ func (s *Server) judge(ctx context.Context, what string, body *VerdictBody, reco
 		}
 		for k := range replaced {
 			v := &replaced[k]
-			all = append(all, s.withdrawal(ctx, v))
+			all = append(all, s.withdrawal(ctx, v, ended))
 			if v.Incident == records[0].Incident {
 				out.Body.Replaces = append(out.Body.Replaces, replacedVerdict{ID: v.ID, Verdict: v.Verdict, Who: v.Who, At: v.At})
 			}
@@ -214,9 +228,34 @@ func (s *Server) judge(ctx context.Context, what string, body *VerdictBody, reco
 	return out, nil
 }
 
-// withdrawal takes a verdict back in the caller's name.
-func (s *Server) withdrawal(ctx context.Context, v *streams.StoredVerdict) streams.Feedback {
+// inTime refuses a verdict that has ended for every detector it is about: nothing would come of it. What this process does not
+// know of it lets pass.
+func (s *Server) inTime(body *VerdictBody, records []streams.Feedback) error {
+	var refused error
+	for k := range records {
+		f := &records[k]
+		if f.Entity == "" && f.Anomaly == "" && len(records) > 1 {
+			continue // A group: its members have the detectors.
+		}
+		status, known := s.deps.Statuses.Status(f.Stream, f.Entity)
+		end := body.end(f.To)
+		if !known || end.After(status.LastEvent) {
+			return nil
+		}
+		field := "body.for_hours"
+		if body.Until != nil {
+			field = "body.until"
+		}
+		refused = problem(http.StatusUnprocessableEntity, "validation failed",
+			badField(field, "too short: the verdict would end at "+utc(end)+", and its detector has seen events up to "+utc(status.LastEvent), end))
+	}
+	return refused
+}
+
+// withdrawal takes a verdict back in the caller's name. ended has the incidents by id that have ended.
+func (s *Server) withdrawal(ctx context.Context, v *streams.StoredVerdict, ended map[string]*streams.Incident) streams.Feedback {
 	f := s.said(ctx)
+	f.About = ended[v.Incident]
 	f.Action, f.Withdraw, f.Until = streams.ActionWithdraw, v.ID, v.Until
 	f.Stream, f.Entity, f.Incident, f.Anomaly, f.From, f.To = v.Stream, v.Entity, v.Incident, v.Anomaly, v.From, v.To
 	return f
@@ -261,9 +300,13 @@ func (s *Server) withdrawVerdict(ctx context.Context, in *verdictInput) (*withdr
 	if err != nil {
 		return nil, err
 	}
-	records := []streams.Feedback{s.withdrawal(ctx, &v)}
+	ended, err := s.ended(ctx, v.Incident)
+	if err != nil {
+		return nil, err
+	}
+	records := []streams.Feedback{s.withdrawal(ctx, &v, ended)}
 	for k := range parts {
-		part := s.withdrawal(ctx, &parts[k])
+		part := s.withdrawal(ctx, &parts[k], ended)
 		part.PartOf = records[0].ID
 		records = append(records, part)
 	}
@@ -273,5 +316,34 @@ func (s *Server) withdrawVerdict(ctx context.Context, in *verdictInput) (*withdr
 	s.audit(ctx, "verdict.withdraw", v.ID, v.Verdict)
 	out := &withdrawnOutput{}
 	out.Body.ID, out.Body.Parts = records[0].ID, len(parts)
+	return out, nil
+}
+
+// ended returns by id what has ended of an incident and the members of a group: nothing where there is no incident any more.
+func (s *Server) ended(ctx context.Context, id string) (map[string]*streams.Incident, error) {
+	out := map[string]*streams.Incident{}
+	if id == "" {
+		return out, nil
+	}
+	i, err := s.readIncident(ctx, id)
+	if errors.Is(err, streams.ErrNotFound) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	all := []streams.StoredIncident{i}
+	if i.Kind == streams.KindGroup {
+		members, err := s.members(ctx, &i.Incident)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, members...)
+	}
+	for k := range all {
+		if !all[k].Open() {
+			out[all[k].ID] = &all[k].Incident
+		}
+	}
 	return out, nil
 }

@@ -63,6 +63,64 @@ func TestJudgeAnomaly(t *testing.T) {
 	}
 }
 
+// TestVerdictThatHasEnded refuses a verdict of which nothing would come, and says why.
+func TestVerdictThatHasEnded(t *testing.T) {
+	t.Parallel()
+	r := filled(t, nil)
+	path, at := "/api/incidents/server_metrics-0-2000/verdict", t0.Add(2000*time.Second)
+	r.statuses.rows = []streams.DetectorStatus{{Stream: "server_metrics", Entity: "web-2", LastEvent: at.Add(31 * 24 * time.Hour)}, {Stream: "server_metrics", Entity: "db-0", LastEvent: at.Add(24 * time.Hour)}}
+	for body, field := range map[string]string{
+		`{"verdict":"real"}`: "body.for_hours", `{"verdict":"real","for_hours":700}`: "body.for_hours", `{"verdict":"real","until":"2026-01-30T00:00:00Z"}`: "body.until",
+	} {
+		if got := string(r.call(422, "POST", path, body).body); !strings.Contains(got, field) || !strings.Contains(got, "its detector has seen events up to") {
+			t.Errorf("%s: %s", body, got)
+		}
+	}
+	if len(r.incidents.given) > 0 {
+		t.Errorf("given: %+v", r.incidents.given)
+	}
+	r.call(202, "POST", path, `{"verdict":"real","for_hours":800}`)
+	r.call(202, "POST", "/api/incidents/group-1/verdict", `{"verdict":"real","for_hours":1}`) // The detector of one member is not known.
+	r.statuses.rows = append(r.statuses.rows, streams.DetectorStatus{Stream: "server_metrics", Entity: "db-1", LastEvent: at.Add(24 * time.Hour)})
+	r.call(422, "POST", "/api/incidents/group-1/verdict", `{"verdict":"real","for_hours":1}`)
+}
+
+// TestToldOfOldIncidents says whether the topic tells what is said about an incident that has ended, and sends the incident along.
+func TestToldOfOldIncidents(t *testing.T) {
+	t.Parallel()
+	now := t0.Add(48 * time.Hour)
+	r := filled(t, func(c *Config, _ *Deps) { c.Now = func() time.Time { return now } })
+	for age, want := range map[time.Duration]bool{time.Hour: true, 29 * 24 * time.Hour: true, 31 * 24 * time.Hour: false} {
+		ended := now.Add(-age)
+		r.incidents.change(func() {
+			for k := range r.incidents.rows {
+				if i := &r.incidents.rows[k]; !i.Open() {
+					i.EndedAt = &ended
+				}
+			}
+			r.incidents.given = nil
+		})
+		var comment given
+		var verdict givenVerdict
+		r.call(202, "POST", "/api/incidents/server_metrics-0-2000/comment", `{"comment":"so"}`).decode(t, &comment)
+		r.call(202, "POST", "/api/incidents/server_metrics-0-2000/verdict", `{"verdict":"real"}`).decode(t, &verdict)
+		r.call(202, "DELETE", "/api/verdicts/"+verdict.ID, "")
+		if comment.Told != want || verdict.Told != want {
+			t.Errorf("ended %s ago: told %v and %v", age, comment.Told, verdict.Told)
+		}
+		for _, f := range r.incidents.given {
+			if f.About == nil || f.About.ID != "server_metrics-0-2000" {
+				t.Errorf("given: %+v", f)
+			}
+		}
+	}
+	var open given
+	r.call(202, "POST", "/api/incidents/server_metrics-0-0/comment", `{"comment":"so"}`).decode(t, &open)
+	if f := r.incidents.given[len(r.incidents.given)-1]; !open.Told || f.About != nil {
+		t.Errorf("one that lasts: told %v, %+v", open.Told, f)
+	}
+}
+
 // TestJudgeGroup gives a verdict on a group: its members get it too, and what they had is replaced.
 func TestJudgeGroup(t *testing.T) {
 	t.Parallel()

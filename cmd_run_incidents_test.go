@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -88,7 +89,13 @@ func TestAPIIncidents(t *testing.T) {
 			t.Errorf("%s of %s is not an anomaly of the group", a.ID, a.Entity)
 		}
 	}
-	letters := w.deadLetters()
+	var letters []streams.DeadLetter
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
+		if letters = w.deadLetters(); len(letters) == 0 {
+			return errors.New("no dead letter yet")
+		}
+		return nil
+	})
 	if len(letters) != 1 || letters[0].Code != streams.CodeNotJSON || letters[0].Source.Topic != w.topics.Incidents() {
 		t.Errorf("dead letters: %+v", letters)
 	}

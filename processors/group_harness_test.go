@@ -31,7 +31,7 @@ func sensors(key string) *streams.Definition {
 	d := streams.DefaultDefinition("sensors")
 	d.Key, d.Time = key, "at"
 	d.WarmUp, d.Refit, d.Window, d.Buffer, d.Delay, d.Rate = 40, 50, 100, 200, 20, 0.05
-	d.Incidents.Quiet, d.Incidents.OpenAlert, d.Incidents.Retention = time.Minute, 2, 3*time.Second
+	d.Incidents.Quiet, d.Incidents.OpenAlert, d.Incidents.Retention = time.Minute, 2, 5*time.Second // Longer than a pause.
 	for _, f := range []string{"temperature", "vibration"} {
 		d.Features = append(d.Features, streams.Feature{Name: f, Path: f, Missing: streams.MissingReject, Direction: streams.DirectionBoth, Transforms: []string{"value"}})
 	}

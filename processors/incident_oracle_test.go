@@ -61,7 +61,7 @@ type incidentVerdict struct {
 }
 
 func (v incidentVerdict) ok() bool {
-	return v.missing == 0 && v.extra == 0 && v.differing == 0 && v.uncopied == 0 && v.wrongly == 0 && v.risen == 0
+	return v.missing == 0 && v.extra == 0 && v.differing == 0 && v.uncopied == 0 && v.wrongly == 0
 }
 
 func (v incidentVerdict) String() string {

@@ -99,6 +99,20 @@ func (v *voices) speak() {
 	}
 }
 
+// done reports whether enough was said to judge what becomes of it.
+func (v *voices) done() bool {
+	verdicts, withdrawals := 0, 0
+	for _, f := range v.said {
+		switch f.Action {
+		case streams.ActionVerdict:
+			verdicts++
+		case streams.ActionWithdraw:
+			withdrawals++
+		}
+	}
+	return verdicts >= 50 && withdrawals >= 15
+}
+
 // feedback is something said now.
 func (v *voices) feedback(action string) *streams.Feedback {
 	return &streams.Feedback{ID: fmt.Sprintf("f%d", len(v.said)), Action: action, Stream: v.stream, Who: "ada", At: time.Now().UTC().Truncate(time.Microsecond)}

@@ -23,9 +23,13 @@ func (w *world) publishIncident(i *streams.Incident) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	hash := streams.NewHasher()
-	_, _ = hash.Write([]byte(i.Key()))
-	w.kafka.Produce(&kgo.Record{Topic: w.topics.Incidents(), Partition: int32(hash.Sum32() % 2), Key: []byte(i.Key()), Value: value})
+	w.kafka.Produce(&kgo.Record{Topic: w.topics.Incidents(), Partition: streams.Partition([]byte(i.Key()), 2), Key: []byte(i.Key()), Value: value})
+}
+
+// deleteIncident writes the tombstone of an incident, as the incidents group does.
+func (w *world) deleteIncident(id string) {
+	w.t.Helper()
+	w.kafka.Produce(&kgo.Record{Topic: w.topics.Incidents(), Partition: streams.Partition([]byte(id), 2), Key: []byte(id)})
 }
 
 // TestAPIIncidents takes incidents through the sink and the live routes, and what people say of them to the feedback topic and
@@ -58,6 +62,7 @@ func TestAPIIncidents(t *testing.T) {
 	for _, i := range []*streams.Incident{incident("alpha-0-0", "host/0", "", 2), incident("alpha-0-0", "host/0", "", 1), group, incident("alpha-1-1", "host/1", "group-1", 1), incident("alpha-1-2", "host/2", "group-1", 1)} {
 		w.publishIncident(i)
 	}
+	w.deleteIncident("alpha-1-2") // The store keeps it, and whoever was told.
 	w.publishAnomalies(0, 10)
 	seen := map[string]int64{}
 	for len(seen) < 4 || seen["alpha-0-0"] < 2 {

@@ -2,7 +2,6 @@ package incidents
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 
@@ -12,11 +11,6 @@ import (
 const (
 	// A source that sends every five minutes is not quiet after five: so many events a quiet span must hold.
 	quietEvents = 5
-	// So many events the span holds in which anomalies open an incident. In many more the false alarms that are asked for
-	// would be enough.
-	leastEvents, mostEvents = 10, 20
-
-	reference = 5 * time.Minute // Between two events of a source for which the policy's alert score holds.
 
 	flappingQuiet = 4           // So many times as long a flapping key must be quiet.
 	worse         = 2.0         // An incident worsens when its severity, or a group's size, grows by this factor.
@@ -77,33 +71,9 @@ func (t *turn) burst(k *key, a *streams.Anomaly) {
 	if k.At.Sub(a.Timestamp) >= max(t.policy.Quiet, quietEvents*k.typical()) {
 		return // Too late: what it could have been part of has ended.
 	}
-	span := t.span(k)
-	k.Pending = append(k.Pending, a)
-	slices.SortStableFunc(k.Pending, func(a, b *streams.Anomaly) int { return a.Timestamp.Compare(b.Timestamp) })
-	newest := k.Pending[len(k.Pending)-1].Timestamp
-	k.Pending = slices.DeleteFunc(k.Pending, func(p *streams.Anomaly) bool { return newest.Sub(p.Timestamp) >= span })
-	if len(k.Pending) >= t.policy.OpenAfter || a.AlertScore >= t.high(k) || a.Kind != streams.KindModel {
+	if t.pend(k, a); t.opens(k, a) {
 		t.open(k)
 	}
-}
-
-// span is how long anomalies may lie apart that open an incident together.
-func (t *turn) span(k *key) time.Duration {
-	span, typical := t.policy.OpenSpan, k.typical()
-	if typical > 0 {
-		span = min(max(span, leastEvents*typical), mostEvents*typical)
-	}
-	return span
-}
-
-// high is the alert score that opens an incident at once. Each step of one is a tenth of the false alarms, so a source that
-// sends more often than the reference needs as much more as keeps them as seldom.
-func (t *turn) high(k *key) float64 {
-	if typical := k.typical(); typical > 0 && typical < reference {
-		more := math.Log10(float64(reference) / float64(typical))
-		return t.policy.OpenAlert + math.Round(100*more)/100 // The last bits of a logarithm differ between processors.
-	}
-	return t.policy.OpenAlert
 }
 
 // quiet is how long a key must be quiet for its burst to end.

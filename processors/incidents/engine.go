@@ -10,6 +10,7 @@ import (
 type Engine struct {
 	stream  string
 	policy  streams.IncidentPolicy
+	rate    float64 // Of false alarms that is asked for.
 	silence streams.Silence
 }
 
@@ -19,7 +20,7 @@ func New(d *streams.Definition) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{stream: d.Name, policy: d.Incidents, silence: silence}, nil
+	return &Engine{stream: d.Name, policy: d.Incidents, rate: d.Rate, silence: silence}, nil
 }
 
 // Signal is one thing that happens to a stream. Exactly one of the members is set.

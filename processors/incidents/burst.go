@@ -25,7 +25,7 @@ func (t *turn) anomaly(a *streams.Anomaly) {
 		return
 	}
 	k.Seen++
-	k.Heard, t.Heard = t.Passed, t.Passed
+	t.back(k, k.Heard)
 	t.burst(k, a)
 	if a.Timestamp.After(k.Latest) {
 		k.Latest = a.Timestamp

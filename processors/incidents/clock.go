@@ -114,7 +114,12 @@ func (c *clock) expected() time.Duration {
 	if len(c.Gaps) < keptGaps {
 		return 0
 	}
-	return seconds(slices.Sorted(slices.Values(c.Gaps))[keptGaps-2])
+	var longest, second float64 // Asked at every tick of every key: sorting would cost more.
+	for _, gap := range c.Gaps {
+		second = max(second, min(gap, longest))
+		longest = max(longest, gap)
+	}
+	return seconds(second)
 }
 
 func seconds(v float64) time.Duration { return time.Duration(v * float64(time.Second)) }

@@ -100,10 +100,11 @@ func (t *turn) tick(at time.Time) {
 // rollup moves the time of a key.
 func (t *turn) rollup(r *streams.Rollup) {
 	k := t.key(r.Entity)
+	before := k.Heard
 	news := k.count(r, t.Passed)
 	k.advance(t.Passed)
 	if news {
-		t.heard(k, r.Minute.UTC())
+		t.heard(k, before, r.Minute.UTC())
 	}
 	t.settle(k)
 }

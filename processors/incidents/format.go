@@ -8,10 +8,12 @@ import (
 	"hash/crc32"
 )
 
-// The saved form of a State, version 2; version 1 is read too, and knew nothing of what the topics keep:
+// The saved form of a State, version 2; version 1 is read too:
 //
 //	magic "ASIS" | version uint16 | crc32c uint32 of everything after it, both little-endian
 //	the State as JSON
+//
+// In version 1 nobody is away, no pause is usual, and what ended is kept from the time of reading.
 const (
 	formatMagic   = "ASIS"
 	formatVersion = 2

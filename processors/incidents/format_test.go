@@ -29,6 +29,8 @@ func busy(t *testing.T) *world {
 	for range 20 {
 		w.minute("a", "b", "c", "d", "e")
 	}
+	w.pass(4 * time.Minute)
+	w.minute("a", "b", "c", "d", "e")
 	w.see("d")
 	for _, e := range []string{"a", "b", "c"} {
 		w.see(e, severe)
@@ -56,7 +58,7 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(files) != formatVersion {
 		t.Fatalf("%d golden files, want one of each version: %v", len(files), err)
 	}
-	for _, file := range files {
+	for i, file := range files {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -65,10 +67,10 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		if len(s.Keys) != 5 || len(s.Groups) != 1 || len(s.Closed) != 1 || s.byEntity["e"].Silent == nil || len(s.byEntity["d"].Pending) != 1 {
+		if len(s.Keys) != 5 || len(s.Groups) != 1 || len(s.Closed) != i+1 || len(s.Pauses) != i || s.byEntity["e"].Silent == nil || len(s.byEntity["d"].Pending) != 1 {
 			t.Errorf("%s holds something else: %s", file, b)
 		}
-		if len(s.Kept) != 1 || s.Kept[0].ID != s.Closed[0].Incident.ID || file == name && len(s.Said) != 2 {
+		if len(s.Kept) != i+1 || s.Kept[i].ID != s.Closed[i].Incident.ID || file == name && len(s.Said) != 2 {
 			t.Errorf("%s keeps %+v and %+v", file, s.Kept, s.Said)
 		}
 		if file == name && !bytes.Equal(b, got) {

@@ -9,11 +9,13 @@ import (
 const (
 	silentFor = 5               // A source is silent when it has sent nothing for so many times of what is expected,
 	soonest   = 2 * time.Minute // and for so long at least, where the expectation is learned.
+
+	shortLimit = time.Minute // No source is silent sooner, whatever the policy says.
 )
 
-// heard notes new events of a key: what was silent has returned.
-func (t *turn) heard(k *key, minute time.Time) {
-	t.Heard = t.Passed
+// heard notes new events of a key: what was silent has returned. before is when it was heard of last.
+func (t *turn) heard(k *key, before time.Duration, minute time.Time) {
+	t.back(k, before)
 	if minute.After(t.Newest) {
 		t.Newest = minute
 	}
@@ -28,41 +30,63 @@ func (t *turn) heard(k *key, minute time.Time) {
 // limits returns how long a key may say nothing, and the expected time between its events; ok is false where nothing is
 // expected of it.
 func (t *turn) limits(k *key) (limit, expected time.Duration, ok bool) {
-	if t.silence.After > 0 {
+	switch {
+	case t.silence.Off || k.Away:
+		return 0, 0, false
+	case t.silence.After > 0:
 		return t.silence.After, t.silence.After, true
 	}
 	expected = k.expected()
 	return max(silentFor*expected, soonest), expected, expected > 0
 }
 
-// listen raises the silences. A key is silent when the stream has gone on without it for as long as the key may say nothing; when
-// nothing at all comes any more, that is one silence of the stream. Both go by ticks: what is read late is not silent.
-func (t *turn) listen() {
-	if t.silence.Off {
-		return
-	}
-	var stream, expected time.Duration
+// shortest returns how long the stream may say nothing, which is what its most frequent key may, and the expected time between
+// that key's events; zero where nothing is expected. Keys without which the stream went on already do not count.
+func (t *turn) shortest() (limit, expected time.Duration) {
 	for _, k := range t.Keys {
-		limit, every, ok := t.limits(k)
-		if !ok {
-			continue
+		if l, every, ok := t.limits(k); ok && t.Heard-k.Heard < l && (limit == 0 || l < limit) {
+			limit, expected = l, every
 		}
-		if stream == 0 || limit < stream {
-			stream, expected = limit, every
-		}
+	}
+	return limit, expected
+}
+
+// listen raises the silences. A key is silent when the stream has gone on without it for as long as the key may say nothing; when
+// nothing at all comes any more, that is one silence of the stream, after which every key has its time to return. Both go by ticks: what is read late is not silent. Neither tells
+// of a pause that is usual at this time.
+func (t *turn) listen() {
+	for _, k := range t.Keys {
+		limit, expected, ok := t.limits(k)
 		switch {
-		case k.Silent != nil && t.Passed-k.Heard >= t.policy.MaxLength:
-			k.Gaps = nil // It is not expected any more, unless it returns.
-			t.end(k, k.Silent, k.Silent.Incident.Start.Add(t.policy.MaxLength), streams.StatusRecovered)
-		case k.Silent == nil && t.Heard-k.Heard >= limit:
-			k.Silent = t.silent(k.Entity, k.At, every)
+		case !ok:
+		case k.Silent != nil && t.Passed-max(k.Told, k.Heard) >= t.policy.MaxLength:
+			k.Away = true // It is not expected any more, unless it returns.
+			t.end(k, k.Silent, k.now(t.Passed), streams.StatusRecovered)
+		case k.Silent == nil && t.Heard-k.Heard >= limit && t.Passed-t.Returned >= limit && !t.usual(k.Pauses, t.Passed-k.Heard, expected):
+			k.Silent, k.Told = t.silent(k.Entity, k.At, expected), t.Passed
 			t.begin(k.Silent)
 		}
 	}
-	if t.Silent == nil && stream > 0 && t.Passed-t.Heard >= stream {
-		t.Silent = t.silent("", t.Newest, expected)
-		t.tell(t.Silent, streams.ChangeOpened)
+	if quiet := t.Passed - t.Heard; t.Silent == nil && quiet >= shortLimit {
+		if limit, expected := t.shortest(); limit > 0 && quiet >= limit && !t.usual(t.Pauses, quiet, expected) {
+			t.Silent = t.silent("", t.Newest, expected)
+			t.tell(t.Silent, streams.ChangeOpened)
+		}
 	}
+}
+
+// forget gives up the keys that have not been heard of for long.
+func (t *turn) forget() {
+	for _, k := range t.Keys {
+		quiet := t.Passed - k.Heard
+		if !k.idle() || quiet <= forgotten || quiet <= forgottenPausing && len(k.Pauses) > 0 {
+			continue
+		}
+		if limit, _, ok := t.limits(k); !ok || quiet > 2*limit {
+			delete(t.byEntity, k.Entity)
+		}
+	}
+	t.compact()
 }
 
 // silent makes the incident of a silence since a time.

@@ -14,8 +14,9 @@ const (
 	maxClosed   = 128    // Incidents that have ended and are remembered whole: the latest, and those that feedback came about.
 	maxFeedback = 256    // Feedback whose repetitions are recognised: the latest.
 
-	// forgotten is how long a key of which nothing lasts is remembered.
-	forgotten = 48 * time.Hour
+	// forgotten is how long a key of which nothing lasts is remembered, forgottenPausing one that is known to pause, as over weekends and
+	// holidays; one that is rarely heard of longer than its silence takes to be told.
+	forgotten, forgottenPausing = 48 * time.Hour, 8 * 24 * time.Hour
 )
 
 // State is what is known of one stream. It is saved whole, see format.go; its members have names for that alone. A State is
@@ -24,8 +25,10 @@ type State struct {
 	Ticked time.Time     `json:"ticked"` // The newest tick.
 	Passed time.Duration `json:"passed"` // How much time ticks say has passed since the first.
 
-	Heard  time.Duration `json:"heard"`  // Passed when the stream was last heard of.
-	Newest time.Time     `json:"newest"` // Its newest event, to the minute.
+	Heard    time.Duration `json:"heard"`              // Passed when the stream was last heard of.
+	Newest   time.Time     `json:"newest"`             // Its newest event, to the minute.
+	Pauses   []pause       `json:"pauses,omitempty"`   // When nothing came from anyone, oldest first.
+	Returned time.Duration `json:"returned,omitempty"` // Passed at the end of the last of them.
 
 	Keys     []*key   `json:"keys"`     // In the order they came.
 	Groups   []*burst `json:"groups"`   // That last.
@@ -47,12 +50,15 @@ type key struct {
 	Entity string `json:"entity"`
 	clock
 
-	Marks    []mark             `json:"marks"`    // Up to where anomalies were seen, by partition of the source.
-	Latest   time.Time          `json:"latest"`   // Event time of the newest anomaly.
-	Pending  []*streams.Anomaly `json:"pending"`  // Those that may still open an incident, oldest first.
-	Openings []time.Time        `json:"openings"` // Starts of recent incidents.
-	Burst    *burst             `json:"burst"`    // The incident of anomalies that lasts, or nil.
-	Silent   *burst             `json:"silent"`   // The silence that lasts, or nil.
+	Marks    []mark             `json:"marks"`            // Up to where anomalies were seen, by partition of the source.
+	Latest   time.Time          `json:"latest"`           // Event time of the newest anomaly.
+	Pending  []*streams.Anomaly `json:"pending"`          // Those that may still open an incident, oldest first.
+	Openings []time.Time        `json:"openings"`         // Starts of recent incidents.
+	Burst    *burst             `json:"burst"`            // The incident of anomalies that lasts, or nil.
+	Silent   *burst             `json:"silent"`           // The silence that lasts, or nil.
+	Pauses   []pause            `json:"pauses,omitempty"` // When nothing came from it, oldest first.
+	Told     time.Duration      `json:"told,omitempty"`   // Passed when the last silence was told.
+	Away     bool               `json:"away,omitempty"`   // It was silent for so long that it is not expected.
 }
 
 // mark is a position in the source.
@@ -114,16 +120,6 @@ func (s *State) evict() {
 		delete(s.byEntity, k.Entity)
 	}
 	s.Evicted += int64(len(idle))
-	s.compact()
-}
-
-// forget gives up the keys that have not been heard of for long.
-func (s *State) forget() {
-	for _, k := range s.Keys {
-		if k.idle() && s.Passed-k.Heard > forgotten {
-			delete(s.byEntity, k.Entity)
-		}
-	}
 	s.compact()
 }
 

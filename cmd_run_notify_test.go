@@ -14,6 +14,17 @@ import (
 	"anomalystream/streams"
 )
 
+// awaitRoutes waits until the groups have noted where they start: what was written before counts as history.
+func (w *world) awaitRoutes() {
+	w.t.Helper()
+	kafkatest.Eventually(w.t, kafkatest.Deadline, func() error {
+		if n := len(w.kafka.Committed(w.topics.NotifyJournalGroup(), w.topics.Incidents())); n < 2 {
+			return fmt.Errorf("the start of %d partitions is noted", n)
+		}
+		return nil
+	})
+}
+
 // TestRunNotify takes an incident by the routes of a configuration to their receivers: one takes it, one never will.
 func TestRunNotify(t *testing.T) {
 	t.Parallel()
@@ -45,13 +56,7 @@ notify:
 	run := w.start("run", "--roles", "incidents,api")
 	c := client{t, run.url()}
 	c.awaitReady()
-	// What is written before the groups have noted where they start counts as history.
-	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
-		if n := len(w.kafka.Committed(w.topics.NotifyJournalGroup(), w.topics.Incidents())); n < 2 {
-			return fmt.Errorf("the start of %d partitions is noted", n)
-		}
-		return nil
-	})
+	w.awaitRoutes()
 	incident := &streams.Incident{
 		ID: "alpha-0-0", Revision: 1, Change: streams.ChangeOpened, Stream: "alpha", Entity: "host/0", Kind: streams.KindModel,
 		Status: streams.StatusOpen, Start: time.Now().UTC(), Sentence: "a is odd.",

@@ -19,8 +19,11 @@ type alertmanager struct {
 	address string
 }
 
-// lasting is how long an alert lasts that nobody ends: Alertmanager would end it after five minutes without a reminder.
-const lasting = 24 * time.Hour
+// How long an alert lasts that nobody ends, from the attempt that brings it: one that is over when it comes is told to nobody.
+const (
+	lasting       = 24 * time.Hour // Alertmanager would end it after five minutes without a reminder.
+	digestLasting = time.Hour
+)
 
 func newAlertmanager(p *poster, u *url.URL) alertmanager {
 	const path = "/api/v2/alerts"
@@ -41,21 +44,23 @@ type alert struct {
 }
 
 func (a alertmanager) send(ctx context.Context, m *message) error {
-	body, err := json.Marshal([]alert{alertOf(m)})
+	body, err := json.Marshal([]alert{alertOf(m, time.Now())})
 	if err != nil {
 		return &Failure{Permanent: true, Err: err}
 	}
 	return a.post(ctx, a.address, m.Key, body)
 }
 
-func alertOf(m *message) alert {
+// alertOf makes the alert of a message that is sent now.
+func alertOf(m *message, now time.Time) alert {
 	out := alert{
 		Labels: map[string]string{}, GeneratorURL: m.Link,
 		Annotations: map[string]string{"summary": m.Title, "description": m.Text, "event": m.Event, "key": m.Key},
 	}
 	if d := m.Digest; d != nil {
-		out.Labels = map[string]string{"alertname": "AnomalystreamDigest", "route": m.Route}
-		out.StartsAt, out.EndsAt = d.From, d.To.Add(time.Hour)
+		// With equal labels the next digest would be the same alert, and nobody would hear of it.
+		out.Labels = map[string]string{"alertname": "AnomalystreamDigest", "route": m.Route, "digest": m.Key}
+		out.StartsAt, out.EndsAt = d.From, now.Add(digestLasting)
 		return out
 	}
 	i := m.Incident
@@ -64,7 +69,10 @@ func alertOf(m *message) alert {
 	maps.DeleteFunc(out.Labels, func(_, value string) bool { return value == "" }) // Alertmanager takes them for absent.
 	out.Annotations["peak_severity"] = strconv.FormatFloat(i.PeakSeverity, 'g', 4, 64)
 	out.Annotations["peak_alert_score"] = strconv.FormatFloat(i.PeakAlert, 'g', 4, 64)
-	out.StartsAt, out.EndsAt = i.Start, m.At.Add(lasting)
+	out.StartsAt, out.EndsAt = i.Start, now.Add(lasting)
+	if i.Start.After(m.At) {
+		out.StartsAt = m.At // The clock of a source may be ahead; an end before the start would be refused.
+	}
 	if m.Event == streams.NotifyRecovered {
 		out.EndsAt = m.At
 		if i.End != nil && i.End.Before(m.At) && i.End.After(i.Start) {

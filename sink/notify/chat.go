@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 
@@ -19,15 +20,20 @@ import (
 // bounded how long they take and how much they read.
 type chat struct {
 	address   string
+	secrets   secrets
 	transport http.RoundTripper
 	titled    bool // The service has a place for the title; of others some refuse it and some drop it.
 }
 
-func newChat(r Route, scheme string) (*chat, error) {
-	if r.Kind != KindShoutrrr && scheme != r.Kind {
+func newChat(r Route, u *url.URL, s secrets) (*chat, error) {
+	if r.Kind != KindShoutrrr && u.Scheme != r.Kind {
 		return nil, fmt.Errorf("expected an address that starts with %s:// for the kind %s", r.Kind, r.Kind)
 	}
-	c := &chat{address: r.URL, transport: r.Transport, titled: r.Kind != KindShoutrrr}
+	// With a password it would log in while the address is read, out of our sight, and again for each message: servers allow few logins.
+	if u.Scheme == "matrix" && u.User.Username() != "" {
+		return nil, errors.New("expected matrix://:TOKEN@HOST/?rooms=ROOM with an access token, not a user with a password")
+	}
+	c := &chat{address: r.URL, secrets: s, transport: r.Transport, titled: r.Kind != KindShoutrrr}
 	_, err := c.service(&visitor{})
 	return c, err
 }
@@ -57,7 +63,7 @@ var calm = strings.NewReplacer("@everyone", "@\u200beveryone", "@here", "@\u200b
 
 // send makes one attempt. A service that goes on after the context has ended can make no more requests.
 func (c *chat) send(ctx context.Context, m *message) error {
-	v := &visitor{ctx: ctx, client: &http.Client{Transport: c.transport, CheckRedirect: stay}}
+	v := &visitor{ctx: ctx, secrets: c.secrets, client: &http.Client{Transport: c.transport, CheckRedirect: stay}}
 	service, err := c.service(v)
 	if err != nil {
 		return &Failure{Permanent: true, Err: err}
@@ -81,24 +87,14 @@ func (c *chat) send(ctx context.Context, m *message) error {
 	case err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
 		return err
 	}
-	return &Failure{Permanent: !asked, Err: errors.New(c.withoutSecrets(err.Error()))}
-}
-
-// withoutSecrets hides the parts of the address in what a service says.
-func (c *chat) withoutSecrets(text string) string {
-	_, rest, _ := strings.Cut(c.address, "://")
-	for _, part := range strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune("/@?&=", r) }) {
-		if len(part) >= 6 {
-			text = strings.ReplaceAll(text, part, "***")
-		}
-	}
-	return oneLine(text)
+	return &Failure{Permanent: !asked, Err: errors.New(oneLine(c.secrets.hide(err.Error()), maxSaying))}
 }
 
 // visitor makes the requests of one attempt, and keeps what came back.
 type visitor struct {
-	ctx    context.Context
-	client *http.Client
+	ctx     context.Context
+	secrets secrets
+	client  *http.Client
 
 	mu      sync.Mutex
 	asked   bool  // A request was made.
@@ -116,7 +112,7 @@ func (v *visitor) outcome() (asked bool, failure error) {
 func (v *visitor) Do(request *http.Request) (*http.Response, error) {
 	response, answer, failure := v.ask(request)
 	if failure == nil {
-		failure = judge(response.StatusCode, response.Header, string(answer))
+		failure = judge(response.StatusCode, response.Header, v.secrets.hide(string(answer)))
 	}
 	if failure != nil {
 		response = &http.Response{

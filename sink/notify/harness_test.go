@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -130,6 +131,12 @@ func newReceiverAt(t *testing.T, address string, answer http.HandlerFunc) *recei
 	r.Start()
 	t.Cleanup(func() { r.CloseClientConnections(); r.Close() })
 	return r
+}
+
+// isPermanent reports whether an error says that trying again will not help.
+func isPermanent(err error) bool {
+	var f *Failure
+	return errors.As(err, &f) && f.Permanent
 }
 
 // senderFunc is a sender that does not look at the context.

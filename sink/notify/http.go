@@ -18,7 +18,10 @@ import (
 const headerKey = "Idempotency-Key"
 
 // poster sends JSON by POST.
-type poster struct{ client *http.Client }
+type poster struct {
+	client  *http.Client
+	secrets secrets
+}
 
 // stay keeps a client from following a redirection: it would turn most POSTs into GETs, and the message would be lost.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -38,7 +41,7 @@ func (p *poster) post(ctx context.Context, address, key string, body []byte) err
 	}
 	defer response.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswer)) // What it says is for people: half of it will do.
-	return judge(response.StatusCode, response.Header, string(answer))
+	return judge(response.StatusCode, response.Header, p.secrets.hide(string(answer)))
 }
 
 // judge makes an error of an answer that is no success.
@@ -48,7 +51,7 @@ func judge(status int, header http.Header, answer string) error {
 	}
 	f := &Failure{Permanent: permanent(status), After: retryAfter(header, time.Now())}
 	f.Err = fmt.Errorf("the receiver answered %d %s", status, http.StatusText(status))
-	if said := oneLine(answer); said != "" {
+	if said := oneLine(answer, maxSaying); said != "" {
 		f.Err = fmt.Errorf("%w: %s", f.Err, said)
 	}
 	return f
@@ -84,9 +87,14 @@ func withoutURL(err error) error {
 	return err
 }
 
-// oneLine is the beginning of an answer, fit for a log and a dead letter.
-func oneLine(s string) string {
-	const most = 300
+// Bounds of what is kept of others' words, in bytes.
+const (
+	maxSaying = 300
+	maxReason = 1000 // An error with all that our libraries add to it.
+)
+
+// oneLine is the beginning of a text, fit for a log and a dead letter.
+func oneLine(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == unicode.ReplacementChar {
 			return ' '

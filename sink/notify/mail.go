@@ -80,7 +80,7 @@ func (m *mailer) send(ctx context.Context, msg *message) error {
 	if err != nil {
 		return &Failure{Permanent: true, Err: err}
 	}
-	client, err := m.client()
+	client, err := m.client(ctx)
 	if err != nil {
 		return &Failure{Permanent: true, Err: err}
 	}
@@ -99,7 +99,7 @@ func (m *mailer) compose(msg *message) (*mail.Msg, error) {
 	if err := letter.To(m.to...); err != nil {
 		return nil, errors.New("the parameter to of its address holds something that is no e-mail address")
 	}
-	letter.Subject(oneLine(msg.Title))
+	letter.Subject(oneLine(msg.Title, maxTitle))
 	letter.SetBodyString(mail.TypeTextPlain, msg.Text+"\n")
 	if msg.Notification != nil {
 		// The same letter again has the same id and date, so that a mailbox can tell.
@@ -110,25 +110,34 @@ func (m *mailer) compose(msg *message) (*mail.Msg, error) {
 	return letter, nil
 }
 
-// client returns a client for one connection.
-func (m *mailer) client() (*mail.Client, error) {
+// client returns a client for one attempt.
+func (m *mailer) client(ctx context.Context) (*mail.Client, error) {
 	config := &tls.Config{ServerName: m.host, RootCAs: m.roots, MinVersion: tls.VersionTLS12}
 	options := []mail.Option{
 		mail.WithPort(m.port), mail.WithTLSConfig(config), mail.WithTLSPolicy(m.policy), mail.WithoutNoop(),
 		mail.WithTimeout(m.timeout + time.Second), // The context of the attempt is over before, and says why.
 	}
 	if m.implicit {
-		options = append(options, mail.WithSSL())
+		options = append(options, mail.WithSSL(), mail.WithDialContextFunc(dialer(ctx, config)))
+	} else {
+		options = append(options, mail.WithDialContextFunc(dialer(ctx, nil)))
 	}
 	if m.user != nil {
 		password, _ := m.user.Password()
-		how := mail.SMTPAuthAutoDiscover // Never a password in the clear,
-		if m.policy == mail.NoTLS && !m.implicit {
-			how = mail.SMTPAuthPlainNoEnc // unless somebody has asked for it.
-		}
-		options = append(options, mail.WithSMTPAuth(how), mail.WithUsername(m.user.Username()), mail.WithPassword(password))
+		options = append(options, m.login(), mail.WithUsername(m.user.Username()), mail.WithPassword(password))
 	}
 	return mail.NewClient(m.host, options...)
+}
+
+// login says how to prove who we are: never by a password in the clear, unless somebody has asked for it.
+func (m *mailer) login() mail.Option {
+	switch {
+	case m.implicit: // The library does not see that our connection is encrypted, and would choose among less.
+		return mail.WithOpportunisticSMTPAuth(mail.SMTPAuthSCRAMSHA256PLUS, mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthSCRAMSHA1PLUS, mail.SMTPAuthSCRAMSHA1, mail.SMTPAuthPlain, mail.SMTPAuthLogin)
+	case m.policy == mail.NoTLS:
+		return mail.WithSMTPAuth(mail.SMTPAuthPlainNoEnc)
+	}
+	return mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover)
 }
 
 // refusedForGood reports whether the server has refused a letter with a code that says it always will.

@@ -126,7 +126,7 @@ func (r *renderer) render(n *streams.Notification) (*message, error) {
 	if err != nil {
 		return nil, &Failure{Permanent: true, Err: err}
 	}
-	m.Title = oneLine(m.Title)
+	m.Title = oneLine(m.Title, maxTitle)
 	return m, nil
 }
 

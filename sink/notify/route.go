@@ -85,6 +85,7 @@ type Target struct {
 	route    Route
 	sender   sender
 	renderer *renderer
+	secrets  secrets
 }
 
 // Open checks a route and returns its target. It does not connect. The error never shows the URL, which is a secret.
@@ -94,19 +95,20 @@ func Open(r Route) (*Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening route %s: %w", r.Name, err)
 	}
-	s, err := newSender(r)
+	u, err := url.Parse(r.URL)
+	if err != nil || u.Scheme == "" {
+		return nil, fmt.Errorf("opening route %s: its address is no URL", r.Name)
+	}
+	secrets := secretsOf(r.Kind, u)
+	s, err := newSender(r, u, secrets)
 	if err != nil {
 		return nil, fmt.Errorf("opening route %s: %w", r.Name, err)
 	}
-	return &Target{route: r, sender: s, renderer: renderer}, nil
+	return &Target{route: r, sender: s, renderer: renderer, secrets: secrets}, nil
 }
 
-func newSender(r Route) (sender, error) {
-	u, err := url.Parse(r.URL)
-	if err != nil || u.Scheme == "" {
-		return nil, errors.New("its address is no URL")
-	}
-	post := &poster{client: &http.Client{Transport: r.Transport, CheckRedirect: stay}}
+func newSender(r Route, u *url.URL, s secrets) (sender, error) {
+	post := &poster{client: &http.Client{Transport: r.Transport, CheckRedirect: stay}, secrets: s}
 	switch r.Kind {
 	case KindWebhook, KindAlertmanager:
 		if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -122,7 +124,7 @@ func newSender(r Route) (sender, error) {
 	if !slices.Contains(Kinds(), r.Kind) {
 		return nil, fmt.Errorf("found the kind %q, expected one of: %s", r.Kind, strings.Join(Kinds(), ", "))
 	}
-	return newChat(r, u.Scheme)
+	return newChat(r, u, s)
 }
 
 // Send makes one attempt to deliver a notification. A *Failure that is permanent will not be cured by trying again.
@@ -133,7 +135,7 @@ func (t *Target) Send(ctx context.Context, n *streams.Notification) error {
 	if err != nil {
 		return err
 	}
-	err = t.sender.send(ctx, m)
+	err = t.secrets.hideIn(t.sender.send(ctx, m))
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("the receiver did not answer within %s: %w", t.route.Timeout, err)
 	}

@@ -45,13 +45,27 @@ func TestRunNotify(t *testing.T) {
 		requests <- got
 	}))
 	defer server.Close()
+	// What it says of a request it repeats, as error pages do.
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status := http.StatusForbidden
+		if strings.HasPrefix(r.URL.Path, "/geheim-later") {
+			status = http.StatusInternalServerError
+		}
+		http.Error(w, "cannot POST "+r.URL.String()+" with "+r.Header.Get("Authorization"), status)
+	}))
+	defer echo.Close()
+	secret := strings.Replace(echo.URL, "http://", "http://robot:geheim42@", 1)
 	w := newWorld(t, apiStreams+fmt.Sprintf(`
 notify:
   link: https://as.example.com
   routes:
     team: {kind: webhook, url_file: %q, group_wait: 0, title: "{{.Event}} {{.Entity}}", match: {streams: [alpha]}}
     gone: {kind: webhook, url_file: %q, group_wait: 0, on: [opened]}
-`, writeFile(t, server.URL+"/team\n"), writeFile(t, server.URL+"/gone\n")))
+    no: {kind: webhook, url_file: %q, group_wait: 0, on: [opened]}
+    later: {kind: alertmanager, url_file: %q, group_wait: 0, on: [opened]}
+    mail: {kind: email, url_file: %q, group_wait: 0, on: [opened], timeout: 1s}
+`, writeFile(t, server.URL+"/team\n"), writeFile(t, server.URL+"/gone\n"), writeFile(t, secret+"/geheim-no?token=geheim-token\n"),
+		writeFile(t, secret+"/geheim-later\n"), writeFile(t, strings.Replace(secret, "http:", "smtp:", 1)+"/?from=a@example.com&to=b@example.com&tls=none\n")))
 	w.must("topics", "create")
 	run := w.start("run", "--roles", "incidents,api")
 	c := client{t, run.url()}
@@ -76,23 +90,56 @@ notify:
 	}
 	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 		list := w.must("dead-letters", "list", "--stage", "notify")
-		if !strings.Contains(list, "undelivered") || !strings.Contains(list, "route gone: the receiver answered 404 Not Found: no such channel") || !strings.Contains(list, "1 dead letters") {
+		if !strings.Contains(list, "undelivered") || !strings.Contains(list, "route gone: the receiver answered 404 Not Found: no such channel") || !strings.Contains(list, "2 dead letters") {
 			return fmt.Errorf("the dead letters are\n%s", list)
+		}
+		for _, route := range []string{"no", "later", "mail"} {
+			if strings.Contains(c.text("/metrics"), `anomalystream_notify_failed_attempts_total{route="`+route+`"} 0`) {
+				return fmt.Errorf("the route %s has not failed yet", route)
+			}
 		}
 		return nil
 	})
-	response, err := http.Get(c.url + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, _ := io.ReadAll(response.Body)
+	text := c.text("/metrics")
 	for _, want := range []string{
 		`anomalystream_notify_planned_total{event="opened",route="team"} 1`, `anomalystream_notify_delivered_total{route="team"} 2`,
 		`anomalystream_notify_undelivered_total{route="gone"} 1`, `anomalystream_notify_oldest_undelivered_seconds{route="team"} 0`,
 	} {
-		if !strings.Contains(string(text), want) {
+		if !strings.Contains(text, want) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}
+	seen := map[string]string{
+		"log": run.stderr.String(), "dead letters": w.must("dead-letters", "list", "--stage", "notify"),
+		"validate": w.must("validate"), "validate --output json": w.must("validate", "--output", "json"),
+	}
+	for _, path := range []string{"/metrics", "/readyz", "/healthz", "/openapi.json", "/", "/api/streams", "/api/streams/alpha", "/api/audit", "/api/me", "/api/stats", "/api/maintenance", "/api/incidents"} {
+		seen[path] = c.text(path)
+	}
+	for _, letter := range w.deadLetters() {
+		seen["dead letter"] += letter.Reason + string(letter.Value)
+	}
+	for where, text := range seen {
+		if strings.Contains(text, "geheim") || strings.Contains(text, "cm9ib3Q6Z2VoZWltNDI") {
+			t.Errorf("%s shows the address of a route: %s", where, text)
+		}
+	}
+	if !strings.Contains(seen["log"], "500 Internal Server Error") || !strings.Contains(seen["dead letter"], "403 Forbidden: cannot POST") {
+		t.Errorf("the failures are told nowhere: %s, %s", seen["log"], seen["dead letter"])
+	}
+}
+
+// text returns what a path answers.
+func (c client) text(path string) string {
+	c.t.Helper()
+	response, err := http.Get(c.url + path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	b, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(b)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"anomalystream/internal/kafkatest"
 	"anomalystream/streams"
@@ -117,6 +120,39 @@ func TestReceiverComesBack(t *testing.T) {
 		if got := back.next(t); got != want[i] {
 			t.Errorf("message %d has the key %s, want %s", i, got, want[i])
 		}
+	}
+}
+
+// TestTenThousandMessages of one route: each is delivered once and in its order, over a restart.
+func TestTenThousandMessages(t *testing.T) {
+	t.Parallel()
+	const all = 10_000
+	broker := start(t)
+	var got []string // Requests come one after the other.
+	done := make(chan struct{}, all)
+	r := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+		got = append(got, q.Header.Get("Idempotency-Key"))
+		done <- struct{}{}
+	}))
+	t.Cleanup(r.Close)
+	var records []*kgo.Record
+	var want []string
+	for i := range all {
+		record, key := planned(t, "team", fmt.Sprint(i))
+		records, want = append(records, record), append(want, key)
+	}
+	broker.Produce(records...)
+	route := Route{Name: "team", Kind: KindWebhook, URL: r.URL}
+	stop := deliver(t, broker, route, nil)
+	for range all / 3 {
+		<-done
+	}
+	stop()
+	stop = deliver(t, broker, route, nil)
+	broker.AwaitCommitted(names.RouteGroup("team"), names.Notifications(), 4*kafkatest.Deadline)
+	stop()
+	if !slices.Equal(got, want) {
+		t.Errorf("%d messages were delivered, want all %d in their order and once", len(got), all)
 	}
 }
 

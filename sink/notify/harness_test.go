@@ -42,7 +42,7 @@ func deliverProcess() {
 func clientConfig() *sarama.Config {
 	c := sarama.NewConfig()
 	c.Version = sarama.V2_8_0_0
-	c.Consumer.MaxWaitTime = 50 * time.Millisecond
+	c.Consumer.MaxWaitTime, c.Consumer.MaxProcessingTime = 50*time.Millisecond, time.Second
 	c.Consumer.Group.Session.Timeout = 6 * time.Second
 	c.Consumer.Group.Heartbeat.Interval = 200 * time.Millisecond
 	c.Producer.RequiredAcks = sarama.WaitForAll

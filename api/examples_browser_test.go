@@ -12,6 +12,7 @@ import (
 func TestExamplePython(t *testing.T) {
 	t.Parallel()
 	runExample(t, "http://", "/api/alerts", "python3", "examples/python/alerts.py")
+	runIncidentExample(t, "http://", "/api/incidents/live", "python3", "examples/python/alerts.py")
 }
 
 // TestExampleJavaScript runs the JavaScript client of the examples; it needs Node 20.10 or later.
@@ -26,4 +27,5 @@ func TestExampleJavaScript(t *testing.T) {
 		command = []string{"node", "--experimental-websocket", command[1]}
 	}
 	runExample(t, "ws://", "/ws/alerts", command...)
+	runIncidentExample(t, "ws://", "/ws/incidents", command...)
 }

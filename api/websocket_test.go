@@ -75,11 +75,13 @@ func TestPlainClients(t *testing.T) {
 	}
 }
 
-// joined reports whether n live connections have joined the feed and are past their replay.
-func (r *rig) joined(n int) bool {
-	r.feed.mu.Lock()
-	defer r.feed.mu.Unlock()
-	for _, g := range r.feed.groups {
+// joined reports whether n live connections have joined the feed of anomalies and are past their replay.
+func (r *rig) joined(n int) bool { return r.feed.joined(n) }
+
+func (f *feed) joined(n int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, g := range f.groups {
 		for m := range g.members {
 			if !m.replaying {
 				n--

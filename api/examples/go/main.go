@@ -1,6 +1,8 @@
-// This program prints live anomalies, one line each. It connects again by itself and misses nothing:
+// This program prints live anomalies, or the revisions of incidents, one line each. It connects again by itself and misses
+// nothing:
 //
 //	go run ./api/examples/go [-count N] [-since CURSOR] [ws://localhost:8000/ws/alerts?min_score=0.8]
+//	go run ./api/examples/go ws://localhost:8000/ws/incidents
 //
 // A token is taken from ANOMALYSTREAM_TOKEN.
 package main
@@ -19,25 +21,40 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// anomaly holds the members used here; there are more.
-type anomaly struct {
-	ID          string  `json:"id"`
-	Stream      string  `json:"stream"`
-	Entity      string  `json:"entity"`
-	Score       float64 `json:"score"`
+// item is an anomaly or a revision of an incident. It holds the members used here; there are more.
+type item struct {
+	ID     string `json:"id"`
+	Stream string `json:"stream"`
+	Entity string `json:"entity"`
+
+	// Of an anomaly.
 	Timestamp   string  `json:"timestamp"`
+	Score       float64 `json:"score"`
 	Explanation struct {
 		Sentence string `json:"sentence"`
 	} `json:"explanation"`
+
+	// Of an incident; the newest revision says all about it.
+	Revision int64  `json:"revision"`
+	Change   string `json:"change"`
+	Start    string `json:"start"`
+	Sentence string `json:"sentence"`
 }
 
-// frame is one message. Only frames of type "anomalies" have items.
+func (i item) String() string {
+	if i.Revision > 0 {
+		return fmt.Sprintf("%s@%d %s %s %s %s %s", i.ID, i.Revision, i.Start, i.Stream, i.Entity, i.Change, i.Sentence)
+	}
+	return fmt.Sprintf("%s %s %s %s %.3f %s", i.ID, i.Timestamp, i.Stream, i.Entity, i.Score, i.Explanation.Sentence)
+}
+
+// frame is one message. Only frames of the types "anomalies" and "incidents" have items.
 type frame struct {
-	Seq    uint64    `json:"seq"`
-	Type   string    `json:"type"`
-	Cursor string    `json:"cursor"`
-	Reason string    `json:"reason"`
-	Items  []anomaly `json:"items"`
+	Seq    uint64 `json:"seq"`
+	Type   string `json:"type"`
+	Cursor string `json:"cursor"`
+	Reason string `json:"reason"`
+	Items  []item `json:"items"`
 }
 
 var errEnough = errors.New("as many as asked for")
@@ -47,12 +64,12 @@ type client struct {
 	url    url.URL
 	token  string
 	cursor string // Where to go on.
-	left   int    // Anomalies to print before the end; negative for no end.
+	left   int    // Items to print before the end; negative for no end.
 }
 
 func main() {
-	count := flag.Int("count", -1, "end after so many anomalies")
-	since := flag.String("since", "", "start after a cursor, an anomaly's id, or an RFC 3339 time")
+	count := flag.Int("count", -1, "end after so many lines")
+	since := flag.String("since", "", "start after a cursor, an anomaly's id, an incident's ID@REVISION, or an RFC 3339 time")
 	flag.Parse()
 	target := "ws://localhost:8000/ws/alerts"
 	if flag.NArg() > 0 {
@@ -117,8 +134,8 @@ func (c *client) follow(ctx context.Context) error {
 		if f.Type == "gap" {
 			fmt.Fprintln(os.Stderr, "some were missed:", f.Reason)
 		}
-		for _, a := range f.Items {
-			fmt.Printf("%s %s %s %s %.3f %s\n", a.ID, a.Timestamp, a.Stream, a.Entity, a.Score, a.Explanation.Sentence)
+		for _, i := range f.Items {
+			fmt.Println(i)
 			if c.left--; c.left == 0 {
 				return errEnough
 			}

@@ -1,16 +1,17 @@
-// Prints live anomalies, one line each; it connects again by itself and misses nothing.
+// Prints live anomalies, or the revisions of incidents, one line each; it connects again by itself and misses nothing.
 //
 //   node alerts.mjs [--count N] [--since CURSOR] [ws://localhost:8000/ws/alerts?min_score=0.8]
+//   node alerts.mjs ws://localhost:8000/ws/incidents
 //
 // It uses nothing but the WebSocket of browsers, Deno and Node 22; Node 20 has it with --experimental-websocket. A token is
 // taken from ANOMALYSTREAM_TOKEN. In a browser, follow() below works as it is.
 
 /**
- * Follows the feed of live anomalies for ever, or until onAnomaly returns false.
+ * Follows the feed of live anomalies or incidents for ever, or until onItem returns false.
  * @param {string} url for example "ws://localhost:8000/ws/alerts"
- * @param {{token?: string, since?: string, onAnomaly: (a: object) => boolean|void, onNote?: (text: string) => void}} options
+ * @param {{token?: string, since?: string, onItem: (item: object) => boolean|void, onNote?: (text: string) => void}} options
  */
-export function follow(url, { token, since, onAnomaly, onNote = () => {} }) {
+export function follow(url, { token, since, onItem, onNote = () => {} }) {
   let cursor = since;
   let done = false;
 
@@ -34,8 +35,8 @@ export function follow(url, { token, since, onAnomaly, onNote = () => {} }) {
       if (last && frame.seq !== last + 1) return socket.close(); // The network lost something: resume.
       last = frame.seq;
       if (frame.type === "gap") onNote(`some were missed: ${frame.reason}`);
-      for (const anomaly of frame.items) {
-        if (onAnomaly(anomaly) === false) {
+      for (const item of frame.items) {
+        if (onItem(item) === false) {
           done = true;
           return socket.close();
         }
@@ -53,6 +54,12 @@ export function follow(url, { token, since, onAnomaly, onNote = () => {} }) {
   connect();
 }
 
+// words are what is printed of an anomaly or of a revision of an incident, whose newest says all about it.
+function words(item) {
+  if (item.revision) return [`${item.id}@${item.revision}`, item.start, item.stream, item.entity, item.change, item.sentence];
+  return [item.id, item.timestamp, item.stream, item.entity, item.score.toFixed(3), item.explanation.sentence];
+}
+
 if (typeof process !== "undefined" && process.argv[1]?.endsWith("alerts.mjs")) {
   const args = process.argv.slice(2);
   const option = (name) => {
@@ -65,8 +72,8 @@ if (typeof process !== "undefined" && process.argv[1]?.endsWith("alerts.mjs")) {
     token: process.env.ANOMALYSTREAM_TOKEN,
     since,
     onNote: (text) => console.error(text),
-    onAnomaly: (a) => {
-      console.log(a.id, a.timestamp, a.stream, a.entity, a.score.toFixed(3), a.explanation.sentence);
+    onItem: (item) => {
+      console.log(...words(item));
       left -= 1;
       return left > 0;
     },

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Print live anomalies, one line each, with nothing but the standard library.
+"""Print live anomalies, or the revisions of incidents, one line each, with nothing but the standard library.
 
     python3 alerts.py [--count N] [--since CURSOR] [http://localhost:8000/api/alerts?min_score=0.8]
+    python3 alerts.py http://localhost:8000/api/incidents/live
 
 It reads server-sent events, connects again by itself and misses nothing. A token is taken from ANOMALYSTREAM_TOKEN.
 """
@@ -44,11 +45,20 @@ def events(url, token, last_id):
                 data.append(value)
 
 
+def line(item):
+    """Return the line of an anomaly or of a revision of an incident, whose newest says all about it."""
+    if "revision" in item:
+        words = ["%s@%d" % (item["id"], item["revision"]), item["start"], item["stream"], item["entity"], item["change"], item["sentence"]]
+    else:
+        words = [item["id"], item["timestamp"], item["stream"], item["entity"], "%.3f" % item["score"], item["explanation"]["sentence"]]
+    return " ".join(words)
+
+
 def main():
-    parser = argparse.ArgumentParser(description="Print live anomalies.")
+    parser = argparse.ArgumentParser(description="Print live anomalies or incidents.")
     parser.add_argument("url", nargs="?", default="http://localhost:8000/api/alerts")
-    parser.add_argument("--count", type=int, default=-1, help="end after so many anomalies")
-    parser.add_argument("--since", help="start after a cursor, an anomaly's id, or an RFC 3339 time")
+    parser.add_argument("--count", type=int, default=-1, help="end after so many lines")
+    parser.add_argument("--since", help="start after a cursor, an anomaly's id, an incident's ID@REVISION, or an RFC 3339 time")
     args = parser.parse_args()
     if urllib.parse.urlsplit(args.url).scheme not in ("http", "https"):
         parser.error("the URL must start with http:// or https://")
@@ -59,8 +69,7 @@ def main():
                 if event == "gap":
                     print("some were missed:", data["reason"], file=sys.stderr)
                 if event == "message" and data:  # The others are hello, closing, deleted ...
-                    print(data["id"], data["timestamp"], data["stream"], data["entity"], "%.3f" % data["score"],
-                          data["explanation"]["sentence"], flush=True)
+                    print(line(data), flush=True)
                     left -= 1
                     if left == 0:
                         return

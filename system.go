@@ -87,7 +87,25 @@ func newSystem(ctx context.Context, s *site, roles []string) (*system, error) {
 	return sys, nil
 }
 
+// groupConfig is what all processor groups are configured with.
+func (s *system) groupConfig() processors.GroupConfig {
+	return processors.GroupConfig{
+		Topics: s.topics, Brokers: s.kafka.Brokers, Sarama: s.client(), MaxRecord: s.cfg.Kafka.MaxRecord,
+		Interval: s.cfg.Checkpoint.Interval, Pacing: s.cfg.Checkpoint.Pacing, Log: s.log, Groups: s.groups,
+	}
+}
+
 func (s *system) add(p part) { s.parts = append(s.parts, p) }
+
+// member is this process's part in a consumer group.
+type member interface {
+	Run(context.Context) error
+	Ready() error
+}
+
+func (s *system) addMember(name string, m member) {
+	s.add(part{name: name, run: m.Run, ready: func(context.Context) error { return m.Ready() }})
+}
 
 // run runs every part until the context ends or one of them fails.
 func (s *system) run(ctx context.Context) error {

@@ -12,16 +12,13 @@ import (
 func (s *system) addDetect(control *control) error {
 	verdicts := newObedience(s.site)
 	for _, d := range s.cfg.Streams.Definitions() {
-		config := processors.Config{
-			Definition: d, Topics: s.topics, Brokers: s.kafka.Brokers, Sarama: s.client(), MaxRecord: s.cfg.Kafka.MaxRecord,
-			Interval: s.cfg.Checkpoint.Interval, Pacing: s.cfg.Checkpoint.Pacing, Log: s.log, Metrics: s.metrics, Groups: s.groups,
-		}
+		config := processors.Config{GroupConfig: s.groupConfig(), Definition: d, Metrics: s.metrics}
 		if d.Repartitioned() {
 			g, err := processors.NewRepartitionGroup(config)
 			if err != nil {
 				return err
 			}
-			s.add(part{name: "repartition of " + d.Name, run: g.Run, ready: func(context.Context) error { return g.Ready() }})
+			s.addMember("repartition of "+d.Name, g)
 		}
 		g, err := processors.NewDetectorGroup(config)
 		if err != nil {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-
 	"anomalystream/processors"
 	"anomalystream/processors/routes"
 	"anomalystream/sink/notify"
@@ -28,13 +26,10 @@ func (s *system) addNotify() error {
 		if err != nil {
 			return err
 		}
-		s.add(part{name: "route " + r.Name, run: consumer.Run, ready: func(context.Context) error { return consumer.Ready() }})
+		s.addMember("route "+r.Name, consumer)
 		planned = append(planned, s.cfg.planned(r))
 	}
-	config := processors.NotifyConfig{
-		Routes: planned, Topics: s.topics, Brokers: s.kafka.Brokers, Sarama: s.client(), MaxRecord: s.cfg.Kafka.MaxRecord,
-		Interval: s.cfg.Checkpoint.Interval, Log: s.log, Metrics: processors.NewNotifyMetrics(s.registry), Groups: s.groups,
-	}
+	config := processors.NotifyConfig{GroupConfig: s.groupConfig(), Routes: planned, Metrics: processors.NewNotifyMetrics(s.registry)}
 	journal, err := processors.NewNotifyJournalGroup(config)
 	if err != nil {
 		return err
@@ -47,8 +42,8 @@ func (s *system) addNotify() error {
 	if err != nil {
 		return err
 	}
-	s.add(part{name: "journal of the routes", run: journal.Run, ready: func(context.Context) error { return journal.Ready() }})
-	s.add(part{name: "planning of notifications", run: group.Run, ready: func(context.Context) error { return group.Ready() }})
+	s.addMember("journal of the routes", journal)
+	s.addMember("planning of notifications", group)
 	s.add(part{name: "ticker of the routes", run: ticker.Run})
 	return nil
 }

@@ -42,13 +42,11 @@ func NewDetectorGroup(c Config) (*DetectorGroup, error) {
 	if c.Definition.Repartitioned() {
 		input, start = c.Topics.Repartition(c.Definition.Name), checkpoint.Start{}
 	}
-	g.group, err = checkpoint.New(checkpoint.Config[*State]{
+	g.group, err = newGroup(c.GroupConfig, checkpoint.Config[*State]{
 		Group: c.Topics.DetectorGroup(c.Definition.Name), Input: input, Stateful: true,
 		Outputs: []string{c.Topics.Anomalies(), c.Topics.DeadLetters(), c.Topics.Late(), c.Topics.Rollups(), c.Topics.Detectors()},
 		NewApp:  func(int32) checkpoint.App[*State] { return newDetectorApp(c, engine) },
-		Source:  source,
-		Start:   start, Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
-		Interval: c.Interval, Pacing: c.Pacing,
+		Source:  source, Start: start,
 	})
 	if err != nil {
 		return nil, err

@@ -72,7 +72,8 @@ func groupConfig(d *streams.Definition, brokers []string, instance string, sessi
 		return processors.Config{}, err
 	}
 	c.Consumer.MaxWaitTime = 50 * time.Millisecond
-	return processors.Config{Definition: d, Topics: names, Brokers: brokers, Sarama: c, MaxRecord: maxRecord, Interval: 100 * time.Millisecond, Log: log}, nil
+	group := processors.GroupConfig{Topics: names, Brokers: brokers, Sarama: c, MaxRecord: maxRecord, Interval: 100 * time.Millisecond, Log: log}
+	return processors.Config{GroupConfig: group, Definition: d}, nil
 }
 
 // ensure creates the topics of the stream.

@@ -2,12 +2,9 @@ package processors
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/IBM/sarama"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"anomalystream/processors/checkpoint"
@@ -17,31 +14,17 @@ import (
 
 // IncidentConfig configures the groups that make incidents.
 type IncidentConfig struct {
+	GroupConfig
 	Definitions []*streams.Definition
-	Topics      streams.Topics
-	Brokers     []string
-	Sarama      *sarama.Config // From checkpoint.Kafka.Sarama.
-	MaxRecord   int            // Largest value of a source record, in bytes; default 1 MiB.
-
-	Interval  time.Duration // Between checkpoints; default 2 s.
-	Pacing    time.Duration // Pause between the snapshots of a sweep; 0 for none.
-	TickEvery time.Duration // Default incidents.TickEvery.
-
-	Log     *slog.Logger        // Default discards.
-	Metrics *Metrics            // Default measures for nobody.
-	Groups  *checkpoint.Metrics // Default measures for nobody.
+	TickEvery   time.Duration // Default incidents.TickEvery.
+	Metrics     *Metrics      // Default measures for nobody.
 }
 
 // WithDefaults returns the configuration with every unset field filled.
 func (c IncidentConfig) WithDefaults() IncidentConfig {
-	if c.MaxRecord == 0 {
-		c.MaxRecord = 1 << 20
-	}
+	c.GroupConfig = c.GroupConfig.WithDefaults()
 	if c.TickEvery == 0 {
 		c.TickEvery = incidents.TickEvery
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(nil)
@@ -51,8 +34,8 @@ func (c IncidentConfig) WithDefaults() IncidentConfig {
 
 // Validate reports what is wrong with the configuration.
 func (c IncidentConfig) Validate() error {
-	if c.Sarama == nil || len(c.Brokers) == 0 {
-		return errors.New("configuring the incident groups: how to reach Kafka is not set")
+	if err := c.GroupConfig.Validate(); err != nil {
+		return fmt.Errorf("configuring the incident groups: %w", err)
 	}
 	return nil
 }
@@ -80,15 +63,13 @@ func NewIncidentGroup(c IncidentConfig) (*IncidentGroup, error) {
 		}
 		engines[d.Name] = engine
 	}
-	group, err := checkpoint.New(checkpoint.Config[*incidents.State]{
+	group, err := newGroup(c.GroupConfig, checkpoint.Config[*incidents.State]{
 		Group: c.Topics.IncidentGroup(), Input: c.Topics.Journal(), Stateful: true,
 		Outputs: []string{c.Topics.Incidents(), c.Topics.Feedback(), c.Topics.DeadLetters()},
 		NewApp: func(int32) checkpoint.App[*incidents.State] {
 			return &incidentApp{engines: engines, topics: c.Topics, max: largestLetter(c.MaxRecord), refusal: c.refusal(), metrics: c.Metrics.incidents}
 		},
-		Source:  source,
-		Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
-		Interval: c.Interval, Pacing: c.Pacing,
+		Source: source,
 	})
 	if err != nil {
 		return nil, err

@@ -31,13 +31,12 @@ func NewJournalGroups(c IncidentConfig) ([]*JournalGroup, error) {
 	for _, from := range []struct{ topic, kind string }{
 		{c.Topics.Anomalies(), streams.RecordAnomaly}, {c.Topics.Rollups(), streams.RecordRollup}, {c.Topics.Feedback(), streams.RecordFeedback},
 	} {
-		group, err := checkpoint.New(checkpoint.Config[struct{}]{
+		group, err := newGroup(c.GroupConfig, checkpoint.Config[struct{}]{
 			Group: c.Topics.JournalGroup(from.topic), Input: from.topic, Outputs: []string{c.Topics.Journal(), c.Topics.DeadLetters()},
 			NewApp: func(int32) checkpoint.App[struct{}] {
 				return &journal{kind: from.kind, target: c.Topics.Journal(), refusal: c.refusal()}
 			},
-			Start: checkpoint.Start{Back: journalBack}, Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher,
-			Log: c.Log, Metrics: c.Groups, Interval: c.Interval,
+			Start: checkpoint.Start{Back: journalBack},
 		})
 		if err != nil {
 			return nil, err

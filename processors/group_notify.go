@@ -2,13 +2,9 @@ package processors
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
-
-	"github.com/IBM/sarama"
 
 	"anomalystream/processors/checkpoint"
 	"anomalystream/processors/routes"
@@ -20,30 +16,17 @@ const stageNotify = "notify"
 
 // NotifyConfig configures the groups that plan notifications.
 type NotifyConfig struct {
+	GroupConfig
 	Routes    []*routes.Route
-	Topics    streams.Topics
-	Brokers   []string
-	Sarama    *sarama.Config // From checkpoint.Kafka.Sarama.
-	MaxRecord int            // Largest value of a source record, in bytes; default 1 MiB.
-
-	Interval time.Duration // Between checkpoints; default 2 s.
-	Tick     time.Duration // Between ticks, by which waits are measured; default 10 s.
-
-	Log     *slog.Logger        // Default discards.
-	Metrics *NotifyMetrics      // Default measures for nobody.
-	Groups  *checkpoint.Metrics // Default measures for nobody.
+	TickEvery time.Duration  // Time between ticks, by which waits are measured; default 10 s.
+	Metrics   *NotifyMetrics // Default measures for nobody.
 }
 
 // WithDefaults returns the configuration with every unset field filled.
 func (c NotifyConfig) WithDefaults() NotifyConfig {
-	if c.MaxRecord == 0 {
-		c.MaxRecord = 1 << 20
-	}
-	if c.Tick == 0 {
-		c.Tick = 10 * time.Second
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
+	c.GroupConfig = c.GroupConfig.WithDefaults()
+	if c.TickEvery == 0 {
+		c.TickEvery = 10 * time.Second
 	}
 	if c.Metrics == nil {
 		c.Metrics = NewNotifyMetrics(nil)
@@ -53,8 +36,8 @@ func (c NotifyConfig) WithDefaults() NotifyConfig {
 
 // Validate reports what is wrong with the configuration.
 func (c NotifyConfig) Validate() error {
-	if c.Sarama == nil || len(c.Brokers) == 0 {
-		return errors.New("configuring notifications: how to reach Kafka is not set")
+	if err := c.GroupConfig.Validate(); err != nil {
+		return fmt.Errorf("configuring notifications: %w", err)
 	}
 	names := map[string]bool{}
 	for _, r := range c.Routes {
@@ -82,14 +65,13 @@ func NewNotifyGroup(c NotifyConfig) (*NotifyGroup, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	group, err := checkpoint.New(checkpoint.Config[*routes.State]{
+	group, err := newGroup(c.GroupConfig, checkpoint.Config[*routes.State]{
 		Group: c.Topics.NotifyGroup(), Input: c.Topics.NotifyJournal(), Stateful: true,
 		Outputs: []string{c.Topics.Notifications(), c.Topics.DeadLetters()},
 		NewApp: func(int32) checkpoint.App[*routes.State] {
 			return &planning{routes: c.Routes, topic: c.Topics.Notifications(), refusal: c.refusal(), metrics: c.Metrics}
 		},
-		Source: source, Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
-		Interval: c.Interval,
+		Source: source,
 	})
 	if err != nil {
 		return nil, err

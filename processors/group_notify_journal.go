@@ -21,13 +21,12 @@ func NewNotifyJournalGroup(c NotifyConfig) (*NotifyJournalGroup, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	group, err := checkpoint.New(checkpoint.Config[struct{}]{
+	group, err := newGroup(c.GroupConfig, checkpoint.Config[struct{}]{
 		Group: c.Topics.NotifyJournalGroup(), Input: c.Topics.Incidents(),
 		Outputs: []string{c.Topics.NotifyJournal(), c.Topics.DeadLetters()},
 		NewApp: func(int32) checkpoint.App[struct{}] {
 			return &journaling{routes: c.Routes, topic: c.Topics.NotifyJournal(), refusal: c.refusal()}
 		},
-		Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups, Interval: c.Interval,
 	})
 	if err != nil {
 		return nil, err

@@ -31,10 +31,7 @@ func notifyRoutes() []*routes.Route {
 func notifyConfig(brokers []string, instance string, session time.Duration, log *slog.Logger) (processors.NotifyConfig, error) {
 	d := sensors(streams.KeyRecord)
 	c, err := groupConfig(d, brokers, instance, session, log)
-	return processors.NotifyConfig{
-		Routes: notifyRoutes(), Topics: names, Brokers: c.Brokers, Sarama: c.Sarama, MaxRecord: maxRecord, Interval: c.Interval,
-		Tick: 50 * time.Millisecond, Log: log,
-	}, err
+	return processors.NotifyConfig{GroupConfig: c.GroupConfig, Routes: notifyRoutes(), TickEvery: 50 * time.Millisecond}, err
 }
 
 // notifyRunners are the groups and the ticker.

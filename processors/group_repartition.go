@@ -26,7 +26,7 @@ func NewRepartitionGroup(c Config) (*RepartitionGroup, error) {
 		return nil, fmt.Errorf("configuring stream %s: %w", c.Definition.Name, err)
 	}
 	target := c.Topics.Repartition(c.Definition.Name)
-	group, err := checkpoint.New(checkpoint.Config[struct{}]{
+	group, err := newGroup(c.GroupConfig, checkpoint.Config[struct{}]{
 		Group: c.Topics.RepartitionGroup(c.Definition.Name), Input: c.Topics.Source(c.Definition),
 		Outputs: []string{target, c.Topics.DeadLetters()},
 		NewApp: func(int32) checkpoint.App[struct{}] {
@@ -34,8 +34,7 @@ func NewRepartitionGroup(c Config) (*RepartitionGroup, error) {
 				decoder: streams.NewDecoder(c.Definition, c.MaxRecord), target: target, refusal: c.refusal(), metrics: c.Metrics,
 			}
 		},
-		Start: start, Brokers: c.Brokers, Sarama: outputClient(c.Sarama, c.MaxRecord), Hasher: streams.NewHasher, Log: c.Log, Metrics: c.Groups,
-		Interval: c.Interval,
+		Start: start,
 	})
 	if err != nil {
 		return nil, err

@@ -17,8 +17,7 @@ func journalled() []string { return []string{names.Anomalies(), names.Rollups(),
 // incidentConfig returns the configuration of the groups that make incidents, beside those of a stream.
 func incidentConfig(c processors.Config) processors.IncidentConfig {
 	return processors.IncidentConfig{
-		Definitions: []*streams.Definition{c.Definition}, Topics: c.Topics, Brokers: c.Brokers, Sarama: c.Sarama, MaxRecord: c.MaxRecord,
-		Interval: c.Interval, TickEvery: 200 * time.Millisecond, Log: c.Log,
+		GroupConfig: c.GroupConfig, Definitions: []*streams.Definition{c.Definition}, TickEvery: 200 * time.Millisecond,
 	}
 }
 

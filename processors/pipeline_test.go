@@ -115,7 +115,7 @@ func newPipeline(b *testing.B, l workload) *pipeline {
 	}
 	return &pipeline{
 		workload: l, b: b, client: kafkatest.Dial(b, brokers...), random: rand.New(rand.NewPCG(1, 1)), topic: names.Source(&d),
-		config: processors.Config{Definition: &d, Topics: names, Brokers: brokers, Sarama: c, Log: slog.New(slog.DiscardHandler)},
+		config: processors.Config{GroupConfig: processors.GroupConfig{Topics: names, Brokers: brokers, Sarama: c}, Definition: &d},
 	}
 }
 

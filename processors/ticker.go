@@ -46,7 +46,7 @@ func NewIncidentTicker(c IncidentConfig, journals []*JournalGroup) (*Ticker, err
 func NewNotifyTicker(c NotifyConfig) (*Ticker, error) {
 	c = c.WithDefaults()
 	t := &Ticker{
-		brokers: c.Brokers, client: c.Sarama, journal: c.Topics.NotifyJournal(), every: c.Tick, log: c.Log,
+		brokers: c.Brokers, client: c.Sarama, journal: c.Topics.NotifyJournal(), every: c.TickEvery, log: c.Log,
 		ready: func() error { return nil },
 	}
 	for _, r := range c.Routes {

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -158,14 +159,7 @@ func (s *Store) filter(q *streams.AnomalyQuery) *conditions {
 
 // Anomaly returns one anomaly. Error streams.ErrNotFound where there is none.
 func (s *Store) Anomaly(ctx context.Context, id string) (streams.StoredAnomaly, error) {
-	items, err := s.decoded(ctx, s.anomalyStatement(), id)
-	if err != nil {
-		return streams.StoredAnomaly{}, err
-	}
-	if len(items) == 0 {
-		return streams.StoredAnomaly{}, streams.ErrNotFound
-	}
-	return items[0], nil
+	return only(s.decoded(ctx, s.anomalyStatement(), id))
 }
 
 func (s *Store) anomalyStatement() string {
@@ -202,20 +196,11 @@ func (s *Store) decoded(ctx context.Context, statement string, args ...any) ([]s
 
 // anomalies calls take with each row that a statement selects.
 func (s *Store) anomalies(ctx context.Context, statement string, args []any, take func(*anomalyRow) error) error {
-	const doing = "reading anomalies"
-	rows, err := s.db.QueryContext(ctx, s.bind(statement), args...)
-	if err != nil {
-		return classify(doing, err)
-	}
-	defer rows.Close()
 	var r anomalyRow
-	for rows.Next() {
+	return s.each(ctx, "reading anomalies", statement, args, func(rows *sql.Rows) error {
 		if err := r.scan(rows); err != nil {
-			return classify(doing, err)
+			return err
 		}
-		if err := take(&r); err != nil {
-			return classify(doing, err)
-		}
-	}
-	return classify(doing, rows.Err())
+		return take(&r)
+	})
 }

@@ -65,20 +65,12 @@ func (s *Store) Record(ctx context.Context, a streams.Audit) error {
 
 // Audits returns the newest changes, newest first.
 func (s *Store) Audits(ctx context.Context, limit int) ([]streams.Audit, error) {
-	rows, err := s.db.QueryContext(ctx, s.bind(`SELECT at, who, action, object, detail FROM audit ORDER BY id DESC LIMIT $1`), limit)
-	if err != nil {
-		return nil, classify("reading the audit", err)
-	}
-	defer rows.Close()
-	out := []streams.Audit{}
-	for rows.Next() {
-		var a streams.Audit
-		var at moment
-		if err := rows.Scan(&at, &a.Who, &a.Action, &a.Object, &a.Detail); err != nil {
-			return nil, classify("reading the audit", err)
-		}
-		a.At = at.Time
-		out = append(out, a)
-	}
-	return out, classify("reading the audit", rows.Err())
+	return collect(ctx, s, "reading the audit", `SELECT at, who, action, object, detail FROM audit ORDER BY id DESC LIMIT $1`, []any{limit}, scanAudit)
+}
+
+func scanAudit(rows *sql.Rows) (a streams.Audit, err error) {
+	var at moment
+	err = rows.Scan(&at, &a.Who, &a.Action, &a.Object, &a.Detail)
+	a.At = at.Time
+	return a, err
 }

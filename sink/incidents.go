@@ -114,14 +114,11 @@ const spanOfIncident = `tstzrange(start_time, greatest(start_time, coalesce(end_
 
 // Incident returns one incident, with what was said about it after the incidents group forgot it. Error streams.ErrNotFound where there is none.
 func (s *Store) Incident(ctx context.Context, id string) (streams.StoredIncident, error) {
-	items, err := s.incidents(ctx, incidentStatement, id)
-	if err != nil {
-		return streams.StoredIncident{}, err
+	i, err := only(s.incidents(ctx, incidentStatement, id))
+	if err == nil {
+		err = s.addActs(ctx, &i)
 	}
-	if len(items) == 0 {
-		return streams.StoredIncident{}, streams.ErrNotFound
-	}
-	return items[0], s.addActs(ctx, &items[0])
+	return i, err
 }
 
 // IncidentsSince returns the incidents whose newest revision was stored after (updated, id), in order of updated_at and id, at
@@ -142,20 +139,7 @@ func (s *Store) incidentsSinceStatement(updated time.Time, id string, limit int)
 }
 
 func (s *Store) incidents(ctx context.Context, statement string, args ...any) ([]streams.StoredIncident, error) {
-	rows, err := s.db.QueryContext(ctx, s.bind(statement), args...)
-	if err != nil {
-		return nil, classify("reading incidents", err)
-	}
-	defer rows.Close()
-	out := []streams.StoredIncident{}
-	for rows.Next() {
-		i, err := scanIncident(rows)
-		if err != nil {
-			return nil, classify("reading incidents", err)
-		}
-		out = append(out, i)
-	}
-	return out, classify("reading incidents", rows.Err())
+	return collect(ctx, s, "reading incidents", statement, args, scanIncident)
 }
 
 func scanIncident(rows *sql.Rows) (i streams.StoredIncident, err error) {

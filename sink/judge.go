@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"time"
 
@@ -36,28 +37,24 @@ const actStatement = `SELECT at, who, action, verdict, comment FROM feedback WHE
 
 // addActs adds to an incident what was said about it and its record does not know.
 func (s *Store) addActs(ctx context.Context, i *streams.StoredIncident) error {
-	rows, err := s.db.QueryContext(ctx, s.bind(actStatement), i.ID, streams.MaxActs)
-	if err != nil {
-		return classify("reading what was said", err)
-	}
-	defer rows.Close()
 	known := map[streams.IncidentAct]bool{}
 	for _, a := range i.Acts {
 		known[instantly(a)] = true
 	}
-	for rows.Next() {
+	err := s.each(ctx, "reading what was said", actStatement, []any{i.ID, streams.MaxActs}, func(rows *sql.Rows) error {
 		var a streams.IncidentAct
 		var at moment
 		if err := rows.Scan(&at, &a.Who, &a.Action, &a.Verdict, &a.Comment); err != nil {
-			return classify("reading what was said", err)
+			return err
 		}
 		if a.At = at.Time; !known[instantly(a)] {
 			i.Acts = append(i.Acts, a)
 		}
-	}
+		return nil
+	})
 	slices.SortStableFunc(i.Acts, func(a, b streams.IncidentAct) int { return a.At.Compare(b.At) })
 	i.Acts = i.Acts[max(len(i.Acts)-streams.MaxActs, 0):]
-	return classify("reading what was said", rows.Err())
+	return err
 }
 
 // instantly is an act whose time is equal where the instant is, to what the store keeps of it.

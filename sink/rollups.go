@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 
@@ -11,28 +12,19 @@ import (
 // Rollups returns the newest rollups that match, in order of minute and entity.
 func (s *Store) Rollups(ctx context.Context, q streams.RollupQuery) ([]streams.Rollup, error) {
 	statement, args := s.rollupStatement(&q)
-	rows, err := s.db.QueryContext(ctx, s.bind(statement), args...)
-	if err != nil {
-		return nil, classify("reading rollups", err)
+	return collect(ctx, s, "reading rollups", statement, args, scanRollup)
+}
+
+func scanRollup(rows *sql.Rows) (r streams.Rollup, err error) {
+	var minute moment
+	var features []byte
+	err = rows.Scan(&r.Stream, &r.Entity, &minute, &r.Events, &r.Scored, &r.Anomalies, &r.Late, &r.ScoreP50, &r.ScoreP95, &r.ScoreP99,
+		&r.ScoreMax, &r.Requested, &r.Realised, &features, &r.Closed)
+	if err == nil {
+		err = json.Unmarshal(features, &r.Features)
 	}
-	defer rows.Close()
-	out := []streams.Rollup{}
-	for rows.Next() {
-		var r streams.Rollup
-		var minute moment
-		var features []byte
-		err := rows.Scan(&r.Stream, &r.Entity, &minute, &r.Events, &r.Scored, &r.Anomalies, &r.Late, &r.ScoreP50, &r.ScoreP95, &r.ScoreP99,
-			&r.ScoreMax, &r.Requested, &r.Realised, &features, &r.Closed)
-		if err == nil {
-			err = json.Unmarshal(features, &r.Features)
-		}
-		if err != nil {
-			return nil, classify("reading rollups", err)
-		}
-		r.Minute = minute.Time
-		out = append(out, r)
-	}
-	return out, classify("reading rollups", rows.Err())
+	r.Minute = minute.Time
+	return r, err
 }
 
 func (s *Store) rollupStatement(q *streams.RollupQuery) (statement string, args []any) {

@@ -14,9 +14,9 @@ import (
 // Stats sums up every stream that has stored anomalies or verdicts. Anomalies are not counted: the totals are kept as rows come
 // and go, and the highest and the latest are each one step into an index. Verdicts are, since people give them.
 func (s *Store) Stats(ctx context.Context) ([]streams.StreamStats, error) {
-	out, err := s.totals(ctx)
+	out, err := collect(ctx, s, "summing up anomalies", streamTotals, nil, scanTotals)
 	if err != nil {
-		return nil, classify("summing up anomalies", err)
+		return nil, err
 	}
 	judged, err := s.Judged(ctx)
 	if err != nil {
@@ -42,21 +42,12 @@ func (s *Store) Stats(ctx context.Context) ([]streams.StreamStats, error) {
 	return kept, nil
 }
 
-func (s *Store) totals(ctx context.Context) ([]streams.StreamStats, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT stream, sum(anomalies), sum(score_sum) / sum(anomalies) FROM anomaly_totals GROUP BY stream HAVING sum(anomalies) > 0 ORDER BY stream`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	out := []streams.StreamStats{}
-	for rows.Next() {
-		var st streams.StreamStats
-		if err := rows.Scan(&st.Stream, &st.Anomalies, &st.MeanScore); err != nil {
-			return nil, err
-		}
-		out = append(out, st)
-	}
-	return out, rows.Err()
+const streamTotals = `SELECT stream, sum(anomalies), sum(score_sum) / sum(anomalies) FROM anomaly_totals
+  GROUP BY stream HAVING sum(anomalies) > 0 ORDER BY stream`
+
+func scanTotals(rows *sql.Rows) (st streams.StreamStats, err error) {
+	err = rows.Scan(&st.Stream, &st.Anomalies, &st.MeanScore)
+	return st, err
 }
 
 // extremes fills in the highest score and the latest anomaly of a stream.

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,59 +80,39 @@ func (s *Store) verdictPageStatement(q *streams.VerdictQuery) (statement string,
 
 // Verdict returns one verdict. Error streams.ErrNotFound where there is none.
 func (s *Store) Verdict(ctx context.Context, id string) (streams.StoredVerdict, error) {
-	items, err := s.verdicts(ctx, verdictStatement, id)
-	if err != nil {
-		return streams.StoredVerdict{}, err
-	}
-	if len(items) == 0 {
-		return streams.StoredVerdict{}, streams.ErrNotFound
-	}
-	return items[0], nil
+	return only(s.verdicts(ctx, verdictStatement, id))
 }
 
 func (s *Store) verdicts(ctx context.Context, statement string, args ...any) ([]streams.StoredVerdict, error) {
-	rows, err := s.db.QueryContext(ctx, s.bind(statement), args...)
-	if err != nil {
-		return nil, classify("reading verdicts", err)
+	return collect(ctx, s, "reading verdicts", statement, args, scanVerdict)
+}
+
+func scanVerdict(rows *sql.Rows) (v streams.StoredVerdict, err error) {
+	var from, to, until, at moment
+	var withdrawn *moment
+	var by *string
+	var features, guilty []byte
+	err = rows.Scan(&v.ID, &v.Verdict, &v.Stream, &v.Entity, &v.Incident, &v.Anomaly, &from, &to, &features, &guilty, &until,
+		&v.Who, &v.PartOf, &v.Comment, &at, &v.State, &by, &withdrawn)
+	if err == nil {
+		err = errors.Join(json.Unmarshal(features, &v.Features), json.Unmarshal(guilty, &v.Guilty))
 	}
-	defer rows.Close()
-	out := []streams.StoredVerdict{}
-	for rows.Next() {
-		v := streams.StoredVerdict{Feedback: streams.Feedback{Action: streams.ActionVerdict}}
-		var from, to, until, at moment
-		var withdrawn *moment
-		var by *string
-		var features, guilty []byte
-		err := rows.Scan(&v.ID, &v.Verdict, &v.Stream, &v.Entity, &v.Incident, &v.Anomaly, &from, &to, &features, &guilty, &until,
-			&v.Who, &v.PartOf, &v.Comment, &at, &v.State, &by, &withdrawn)
-		if err == nil {
-			err = errors.Join(json.Unmarshal(features, &v.Features), json.Unmarshal(guilty, &v.Guilty))
-		}
-		if err != nil {
-			return nil, classify("reading verdicts", err)
-		}
-		v.From, v.To, v.Until, v.At, v.WithdrawnAt = from.Time, to.Time, until.Time, at.Time, withdrawn.pointer()
-		if by != nil {
-			v.WithdrawnBy = *by
-		}
-		out = append(out, v)
+	v.Action = streams.ActionVerdict
+	v.From, v.To, v.Until, v.At, v.WithdrawnAt = from.Time, to.Time, until.Time, at.Time, withdrawn.pointer()
+	if by != nil {
+		v.WithdrawnBy = *by
 	}
-	return out, classify("reading verdicts", rows.Err())
+	return v, err
 }
 
 // Judged counts the verdicts of each stream that were not withdrawn. The parts of a verdict on a group count as one.
 func (s *Store) Judged(ctx context.Context) (map[string]streams.VerdictCounts, error) {
-	rows, err := s.db.QueryContext(ctx, verdictCounts)
-	if err != nil {
-		return nil, classify("counting verdicts", err)
-	}
-	defer rows.Close()
 	out := map[string]streams.VerdictCounts{}
-	for rows.Next() {
+	err := s.each(ctx, "counting verdicts", verdictCounts, nil, func(rows *sql.Rows) error {
 		var stream, verdict string
 		var n int64
 		if err := rows.Scan(&stream, &verdict, &n); err != nil {
-			return nil, classify("counting verdicts", err)
+			return err
 		}
 		c := out[stream]
 		switch verdict {
@@ -143,8 +124,12 @@ func (s *Store) Judged(ctx context.Context) (map[string]streams.VerdictCounts, e
 			c.Noise = n
 		}
 		out[stream] = c
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return out, classify("counting verdicts", rows.Err())
+	return out, nil
 }
 
 const verdictCounts = `SELECT stream, verdict, count(*) FROM feedback AS f WHERE action = 'verdict' AND part_of = ''

@@ -133,9 +133,7 @@ func TestArbitraryRequests(t *testing.T) {
 	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"' OR 1=1--", "../../etc/passwd", "%00", "\x00", "\xff\xfe", "-1", "1e999", "NaN", "9999-12-31T23:59:59Z", "{{7*7}}", "\r\nX: y"}))
 	rapid.Check(t, func(t *rapid.T) {
 		path := rapid.SampledFrom(paths).Draw(t, "path")
-		if strings.Contains(path, "%s") {
-			path = strings.Replace(path, "%s", url.PathEscape(text.Draw(t, "segment")), 1)
-		}
+		path = strings.Replace(path, "%s", url.PathEscape(text.Draw(t, "segment")), 1)
 		q := url.Values{}
 		for range rapid.IntRange(0, 3).Draw(t, "parameters") {
 			q.Add(rapid.SampledFrom(names).Draw(t, "name"), text.Draw(t, "value"))

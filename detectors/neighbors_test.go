@@ -93,7 +93,7 @@ func TestNeighborsAreExact(t *testing.T) {
 						for i := 0; i < rows; i += 1 + rows/20 {
 							list.reset(k)
 							s.search(x.Row(i), int32(i), &list)
-							expectNearest(t, &list, metric{}, x, x.Row(i), i)
+							expectNearest(t, &list, x, x.Row(i), i)
 						}
 						for i := range queries.Rows {
 							q := queries.Row(i)
@@ -102,7 +102,7 @@ func TestNeighborsAreExact(t *testing.T) {
 							}
 							list.reset(k)
 							s.search(q, -1, &list)
-							expectNearest(t, &list, metric{}, x, q, -1)
+							expectNearest(t, &list, x, q, -1)
 						}
 					}
 				}
@@ -111,9 +111,10 @@ func TestNeighborsAreExact(t *testing.T) {
 	}
 }
 
-func expectNearest(t testing.TB, got *nearest, m metric, x Matrix, q []float64, self int) {
+// expectNearest holds Euclidean neighbours to the oracle.
+func expectNearest(t testing.TB, got *nearest, x Matrix, q []float64, self int) {
 	t.Helper()
-	keys, rows := nearestOracle(m, x, q, self, len(got.keys))
+	keys, rows := nearestOracle(metric{}, x, q, self, len(got.keys))
 	if !slices.Equal(got.rows, rows) {
 		t.Fatalf("row %d of %d: got neighbours %v, want %v", self, x.Rows, got.rows, rows)
 	}
@@ -183,7 +184,7 @@ func TestFilterSample(t *testing.T) {
 				var list nearest
 				list.reset(k)
 				s.search(x.Row(i), int32(i), &list)
-				expectNearest(t, &list, metric{}, x, x.Row(i), i)
+				expectNearest(t, &list, x, x.Row(i), i)
 				first := sampledCut(list.approx, k)
 				if b := (filterBound{first: first}); first < math.MaxFloat32 {
 					guessed++
@@ -215,7 +216,7 @@ func TestRefit(t *testing.T) {
 			seen := 0
 			used.fit(x, size[2], &list, func(row int, got *nearest) {
 				seen++
-				expectNearest(t, got, metric{}, x, x.Row(row), row)
+				expectNearest(t, got, x, x.Row(row), row)
 			})
 			other := neighbors{}
 			other.fit(x, size[2], &fresh, func(int, *nearest) {})
@@ -228,7 +229,7 @@ func TestRefit(t *testing.T) {
 				q := queries.Row(j)
 				q[0] *= []float64{1, 1, 1e3, 1e200}[j%4]
 				used.nearestTo(q, &list)
-				expectNearest(t, &list, metric{}, x, q, -1)
+				expectNearest(t, &list, x, q, -1)
 			}
 		}
 	}

@@ -42,7 +42,7 @@ func TestVerdictsReachTheDetectors(t *testing.T) {
 	verdict := func(id, entity, kind string, n int) *streams.Feedback {
 		return &streams.Feedback{ID: id, Action: streams.ActionVerdict, Verdict: kind, Stream: d.Name, Entity: entity, From: at(n), To: at(n + 5), Until: at(1_000_000), At: at(n)}
 	}
-	begin := func() (g *processors.DetectorGroup, stop func()) {
+	begin := func() (stop func()) {
 		g, err := processors.NewDetectorGroup(c)
 		if err != nil {
 			t.Fatal(err)
@@ -51,7 +51,7 @@ func TestVerdictsReachTheDetectors(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- g.Obey(ctx, list, changed) }()
-		return g, sync.OnceFunc(func() {
+		return sync.OnceFunc(func() {
 			cancel()
 			if err := <-done; err != nil {
 				t.Error(err)
@@ -83,7 +83,7 @@ func TestVerdictsReachTheDetectors(t *testing.T) {
 		})
 	}
 
-	_, stop := begin()
+	stop := begin()
 	defer func() { stop() }()
 	back := &streams.Feedback{ID: "w", Action: streams.ActionWithdraw, Withdraw: "n1", Stream: d.Name, Entity: "sensor-1", Until: at(1_000_000), At: at(400)}
 	say(verdict("n2", "sensor-0", streams.VerdictNoise, 200), verdict("n1", "sensor-0", streams.VerdictNoise, 100), verdict("gone", "sensor-9", streams.VerdictReal, 3))
@@ -95,7 +95,7 @@ func TestVerdictsReachTheDetectors(t *testing.T) {
 	stop()
 
 	say(verdict("n3", "sensor-0", streams.VerdictNoise, 250)) // Nobody is at work: the next session applies it.
-	_, stop = begin()
+	stop = begin()
 	inForce("sensor-0", "0.0125 n1=noise r=real n2=noise n3=noise")
 	broker.Produce(load.records(200)...)
 	settle(t, broker.Client, d, time.Minute)

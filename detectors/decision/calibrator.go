@@ -31,7 +31,7 @@ const lowestThreshold = 0.1
 // mostSeverity bounds one detector's part of the severity.
 const mostSeverity = 30
 
-// Votes that make an anomaly.
+// Vote says which votes make an anomaly.
 type Vote int
 
 // The kinds of vote.

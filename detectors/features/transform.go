@@ -68,52 +68,45 @@ func ParseTransform(text string) (Transform, error) {
 		arg = strings.TrimSpace(arg)
 	}
 	t := Transform{Kind: Kind(strings.TrimSpace(name))}
-	bad := func(want string) (Transform, error) {
-		return Transform{}, fmt.Errorf("transform %q: expected %s", text, want)
-	}
+	bad := func(want string) error { return fmt.Errorf("transform %q: expected %s", text, want) }
 	count := func(def, low, high int) (err error) {
 		if t.Count = def; hasArg {
 			t.Count, err = strconv.Atoi(arg)
 		}
 		if err != nil || t.Count < low || t.Count > high {
-			_, err = bad(fmt.Sprintf("a whole number from %d to %d in the parenthesis", low, high))
-			return err
+			return bad(fmt.Sprintf("a whole number from %d to %d in the parenthesis", low, high))
 		}
 		return nil
 	}
+	var err error
 	switch t.Kind {
 	case Value, Diff, Log, HourSinCos, WeekdaySinCos:
 		if hasArg {
-			return bad("no argument")
+			err = bad("no argument")
 		}
 	case EWMAResidual:
 		if t.Factor = 0.1; hasArg {
-			var err error
 			if t.Factor, err = strconv.ParseFloat(arg, 64); err != nil || !(t.Factor > 0 && t.Factor <= 1) {
-				return bad("a factor above 0 and at most 1 in the parenthesis")
+				err = bad("a factor above 0 and at most 1 in the parenthesis")
 			}
 		}
 	case MedianResidual:
-		if err := count(10, 1, 1000); err != nil {
-			return Transform{}, err
-		}
+		err = count(10, 1, 1000)
 	case RollingSD:
-		if err := count(20, 2, 1000); err != nil {
-			return Transform{}, err
-		}
+		err = count(20, 2, 1000)
 	case Lag:
-		if err := count(1, 1, 1000); err != nil {
-			return Transform{}, err
-		}
+		err = count(1, 1, 1000)
 	case SeasonResidual:
 		if t.Slot = 5 * time.Minute; hasArg {
-			var err error
 			if t.Slot, err = time.ParseDuration(arg); err != nil || t.Slot < time.Minute || t.Slot > 6*time.Hour || 24*time.Hour%t.Slot != 0 {
-				return bad("a duration from 1m to 6h that divides a day in the parenthesis")
+				err = bad("a duration from 1m to 6h that divides a day in the parenthesis")
 			}
 		}
 	default:
-		return Transform{}, fmt.Errorf("unknown transform %q, expected one of: %s", text, strings.Join(kindNames(), ", "))
+		err = fmt.Errorf("unknown transform %q, expected one of: %s", text, strings.Join(kindNames(), ", "))
+	}
+	if err != nil {
+		return Transform{}, err
 	}
 	return t, nil
 }

@@ -20,7 +20,6 @@ type system struct {
 	t testing.TB
 	*kafkatest.Client
 	partitions int
-	sent       []kafkatest.Record // What was produced, in order of production.
 }
 
 func newSystem(t testing.TB, client *kafkatest.Client, partitions int) *system {

@@ -167,7 +167,7 @@ func TestInterventionWaitsForThePast(t *testing.T) {
 	s.awaitTotal("out", 3)
 	p.Kill()
 	<-p.Exited()
-	s.order("a", 1)
+	s.order(1)
 	s.spawn("1h")
 	want := map[string][]order{"a": {{1, 30}}}
 	if diff := cmp.Diff(want, s.obeyed(map[uint64]string{1: "a"}), cmp.AllowUnexported(order{})); diff != "" {
@@ -186,7 +186,7 @@ func TestKilledAroundAnIntervention(t *testing.T) {
 	for name, point := range map[string]func(s *system, b *kafkatest.Broker, p *kafkatest.Process){
 		"before the snapshot is there": func(s *system, b *kafkatest.Broker, p *kafkatest.Process) {
 			release := b.HoldProduce(table)
-			s.order("a", 1)
+			s.order(1)
 			s.numbers(10, "a")
 			kafkatest.Elapse(300 * time.Millisecond) // The messages stay behind the intervention.
 			p.Kill()
@@ -195,7 +195,7 @@ func TestKilledAroundAnIntervention(t *testing.T) {
 		},
 		"after the snapshot": func(s *system, _ *kafkatest.Broker, p *kafkatest.Process) {
 			before := s.Total(table)
-			s.order("a", 1)
+			s.order(1)
 			s.awaitTotal(table, before+1)
 			p.Kill()
 			<-p.Exited()
@@ -203,7 +203,7 @@ func TestKilledAroundAnIntervention(t *testing.T) {
 		},
 		"after later output": func(s *system, _ *kafkatest.Broker, p *kafkatest.Process) {
 			before := s.Total(table)
-			s.order("a", 1)
+			s.order(1)
 			s.awaitTotal(table, before+1)
 			s.numbers(10, "a")
 			s.awaitTotal("out", 3)
@@ -212,11 +212,11 @@ func TestKilledAroundAnIntervention(t *testing.T) {
 		},
 		"between two": func(s *system, _ *kafkatest.Broker, p *kafkatest.Process) {
 			before := s.Total(table)
-			s.order("a", 1)
+			s.order(1)
 			s.awaitTotal(table, before+1)
 			s.numbers(10, "a")
 			s.awaitTotal("out", 3)
-			s.order("a", 2)
+			s.order(2)
 			s.awaitTotal(table, before+2)
 			s.numbers(10, "a")
 			p.Kill()
@@ -261,10 +261,10 @@ func (s *system) spawn(interval string) *kafkatest.Process {
 	return kafkatest.Spawn(s.t, "ledger", "LEDGER_BROKERS="+strings.Join(s.Brokers(), ","), "LEDGER_INSTANCE=one", "LEDGER_INTERVAL="+interval)
 }
 
-// order gives an order to the processes.
-func (s *system) order(key string, id uint64) {
+// order gives an order on the key "a" to the processes.
+func (s *system) order(id uint64) {
 	s.t.Helper()
-	s.Produce(&kgo.Record{Topic: "orders", Key: []byte(key), Value: fmt.Append(nil, id)})
+	s.Produce(&kgo.Record{Topic: "orders", Key: []byte("a"), Value: fmt.Append(nil, id)})
 }
 
 // awaitTotal waits until a topic has had so many records.

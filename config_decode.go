@@ -92,12 +92,8 @@ func (d *configDecoder) document(text []byte, v any) {
 	f, err := parseYAML(text)
 	if err != nil {
 		p := Problem{File: d.file, Message: "not valid YAML: " + err.Error()}
-		var se interface {
-			GetMessage() string
-		}
 		if s, ok := err.(interface{ GetMessage() string }); ok {
-			se = s
-			p.Message = "not valid YAML: " + se.GetMessage()
+			p.Message = "not valid YAML: " + s.GetMessage()
 		}
 		if t := errorToken(err); t != nil {
 			p.Line, p.Column = t.Line, t.Column
@@ -163,9 +159,7 @@ func (d *configDecoder) environment(environ []string, v any) {
 
 func (d *configDecoder) value(n ast.Node, v reflect.Value, path string) {
 	n = unwrap(n)
-	if t := n.GetToken(); t != nil && t.Position != nil && path != "" {
-		d.positions[path] = position{d.file, t.Position.Line, t.Position.Column}
-	}
+	d.mark(n, path)
 	if v.CanAddr() {
 		switch x := v.Addr().Interface().(type) {
 		case *StreamMap:
@@ -173,6 +167,15 @@ func (d *configDecoder) value(n ast.Node, v reflect.Value, path string) {
 			return
 		case *RouteMap:
 			d.routeMap(n, x, path)
+			return
+		case *streams.Definition:
+			d.definition(n, x, path)
+			return
+		case *[]streams.Feature:
+			d.features(n, x, path)
+			return
+		case *streams.DetectorSpec:
+			d.detectorSpec(n, x, path)
 			return
 		case *time.Duration:
 			d.duration(n, x, path)
@@ -216,23 +219,35 @@ func (d *configDecoder) value(n ast.Node, v reflect.Value, path string) {
 	}
 }
 
-func (d *configDecoder) structure(n ast.Node, v reflect.Value, path string) {
-	entries, ok := mapping(n)
-	if !ok {
-		if n.Type() == ast.NullType {
-			return // An empty section keeps its defaults.
-		}
-		d.problem(n, path, "found %s, expected a mapping", describe(n))
-		return
+// mark remembers where a path was set.
+func (d *configDecoder) mark(n ast.Node, path string) {
+	if t := n.GetToken(); t != nil && t.Position != nil && path != "" {
+		d.positions[path] = position{d.file, t.Position.Line, t.Position.Column}
 	}
+}
+
+// entries returns what a section holds; one without a value has no entries. what says what is expected, if it is no section.
+func (d *configDecoder) entries(n ast.Node, path, what string) (entries []*ast.MappingValueNode, ok bool) {
+	entries, ok = mapping(n)
+	if ok || n.Type() == ast.NullType {
+		return entries, true
+	}
+	d.problem(n, path, "found %s, expected %s", describe(n), what)
+	return nil, false
+}
+
+// structure decodes a section into a struct, which keeps the fields that are not in it, and returns the names that were set.
+func (d *configDecoder) structure(n ast.Node, v reflect.Value, path string) (set map[string]bool) {
+	entries, _ := d.entries(n, path, "a mapping")
 	fields := map[string]int{}
 	var names []string
-	for i := 0; i < v.NumField(); i++ {
+	for i := range v.NumField() {
 		if tag := v.Type().Field(i).Tag.Get("yaml"); tag != "" && tag != "-" {
 			fields[tag] = i
 			names = append(names, tag)
 		}
 	}
+	set = map[string]bool{}
 	for _, e := range entries {
 		name := keyName(e)
 		i, ok := fields[name]
@@ -240,15 +255,16 @@ func (d *configDecoder) structure(n ast.Node, v reflect.Value, path string) {
 			d.problem(e.Key, join(path, name), "unknown key, expected one of: %s%s", strings.Join(names, ", "), hint(name))
 			continue
 		}
+		set[name] = true
 		d.value(e.Value, v.Field(i), join(path, name))
 	}
+	return set
 }
 
 // texts decodes a mapping of names to texts.
 func (d *configDecoder) texts(n ast.Node, v reflect.Value, path string) {
-	entries, ok := mapping(n)
-	if !ok && n.Type() != ast.NullType {
-		d.problem(n, path, "found %s, expected a mapping of names to texts", describe(n))
+	entries, ok := d.entries(n, path, "a mapping of names to texts")
+	if !ok {
 		return
 	}
 	out := map[string]string{}
@@ -282,10 +298,6 @@ func (d *configDecoder) slice(n ast.Node, v reflect.Value, path string) {
 	}
 	out := reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values))
 	for i, e := range seq.Values {
-		if specs, ok := out.Index(i).Addr().Interface().(*streams.DetectorSpec); ok {
-			d.detectorSpec(unwrap(e), specs, join(path, strconv.Itoa(i)))
-			continue
-		}
 		d.value(e, out.Index(i), join(path, strconv.Itoa(i)))
 	}
 	v.Set(out)

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
+	"slices"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -16,13 +16,7 @@ import (
 // streamMap decodes the ordered section of streams; a definition starts from what it already is (file before
 // environment), else from the defaults.
 func (d *configDecoder) streamMap(n ast.Node, m *StreamMap, path string) {
-	entries, ok := mapping(n)
-	if !ok {
-		if n.Type() != ast.NullType {
-			d.problem(n, path, "found %s, expected a mapping of stream names", describe(n))
-		}
-		return
-	}
+	entries, _ := d.entries(n, path, "a mapping of stream names")
 	for _, e := range entries {
 		name := keyName(e)
 		at := join(path, name)
@@ -44,53 +38,15 @@ func (d *configDecoder) streamMap(n ast.Node, m *StreamMap, path string) {
 			}
 			def = &fresh
 		}
-		d.definition(unwrap(e.Value), def, at)
+		d.value(e.Value, reflect.ValueOf(def).Elem(), at)
 		m.add(def)
 	}
 }
 
-// definition decodes one stream; the features are an ordered mapping, everything else is a plain struct.
+// definition decodes one stream. A profile that it chooses brings defaults with it.
 func (d *configDecoder) definition(n ast.Node, def *streams.Definition, path string) {
-	entries, ok := mapping(n)
-	if !ok {
-		if n.Type() != ast.NullType {
-			d.problem(n, path, "found %s, expected a mapping", describe(n))
-		}
-		return
-	}
-	var rest []*ast.MappingValueNode
 	profile := def.Profile
-	for _, e := range entries {
-		if keyName(e) == "features" {
-			at := join(path, "features")
-			if t := e.Value.GetToken(); t != nil && t.Position != nil {
-				d.positions[at] = position{d.file, t.Position.Line, t.Position.Column}
-			}
-			d.features(unwrap(e.Value), def, at)
-			continue
-		}
-		rest = append(rest, e)
-	}
-	v := reflect.ValueOf(def).Elem()
-	fields := map[string]int{}
-	names := []string{"features"}
-	for i := 0; i < v.NumField(); i++ {
-		if tag := v.Type().Field(i).Tag.Get("yaml"); tag != "" && tag != "-" {
-			fields[tag] = i
-			names = append(names, tag)
-		}
-	}
-	set := map[string]bool{}
-	for _, e := range rest {
-		name := keyName(e)
-		i, ok := fields[name]
-		if !ok {
-			d.problem(e.Key, join(path, name), "unknown key, expected one of: %s%s", strings.Join(names, ", "), hint(name))
-			continue
-		}
-		set[name] = true
-		d.value(e.Value, v.Field(i), join(path, name))
-	}
+	set := d.structure(n, reflect.ValueOf(def).Elem(), path)
 	if def.Profile == streams.ProfileCompact && profile != def.Profile {
 		compactDefaults(def, set)
 	}
@@ -106,21 +62,31 @@ func compactDefaults(def *streams.Definition, set map[string]bool) {
 	}
 }
 
-func (d *configDecoder) features(n ast.Node, def *streams.Definition, path string) {
-	if seq, ok := n.(*ast.SequenceNode); ok { // A plain list of names takes every default.
-		def.Features = nil
+// features decodes the ordered mapping of features, a list of names, which takes every default, or "*". A feature starts from
+// what it already is.
+func (d *configDecoder) features(n ast.Node, features *[]streams.Feature, path string) {
+	old := *features
+	add := func(f streams.Feature, at ast.Node) {
+		if f.Name == "" || len(f.Name) > 200 {
+			d.problem(at, path, "a feature needs a name of 1 to 200 characters")
+			return
+		}
+		*features = append(*features, f)
+	}
+	if seq, ok := n.(*ast.SequenceNode); ok {
+		*features = nil
 		for _, e := range seq.Values {
 			name, ok := scalarString(unwrap(e))
 			if !ok {
 				d.problem(e, path, "found %s, expected a feature name", describe(e))
 				continue
 			}
-			d.addFeature(def, newFeature(name), e, path)
+			add(newFeature(name), e)
 		}
 		return
 	}
 	if name, ok := scalarString(n); ok && name == "*" {
-		def.Features = []streams.Feature{newFeature("*")}
+		*features = []streams.Feature{newFeature("*")}
 		return
 	}
 	entries, ok := mapping(n)
@@ -128,35 +94,20 @@ func (d *configDecoder) features(n ast.Node, def *streams.Definition, path strin
 		d.problem(n, path, "found %s, expected a mapping of feature names, a list, or \"*\"", describe(n))
 		return
 	}
-	old := def.Features
-	def.Features = nil
+	*features = nil
 	for _, e := range entries {
 		f := newFeature(keyName(e))
-		for _, o := range old {
-			if o.Name == f.Name {
-				f = o
-			}
+		if i := slices.IndexFunc(old, func(o streams.Feature) bool { return o.Name == f.Name }); i >= 0 {
+			f = old[i]
 		}
-		at := join(path, f.Name)
-		d.value(e.Value, reflect.ValueOf(&f).Elem(), at)
-		d.addFeature(def, f, e.Key, path)
+		d.value(e.Value, reflect.ValueOf(&f).Elem(), join(path, f.Name))
+		add(f, e.Key)
 	}
-}
-
-func (d *configDecoder) addFeature(def *streams.Definition, f streams.Feature, at ast.Node, path string) {
-	if f.Name == "" || len(f.Name) > 200 {
-		d.problem(at, path, "a feature needs a name of 1 to 200 characters")
-		return
-	}
-	def.Features = append(def.Features, f)
 }
 
 // detectorSpec decodes "lof" or {name: lof, weight: 2, n_neighbors: 10}.
 func (d *configDecoder) detectorSpec(n ast.Node, s *streams.DetectorSpec, path string) {
 	s.Weight = 1
-	if t := n.GetToken(); t != nil && t.Position != nil {
-		d.positions[path] = position{d.file, t.Position.Line, t.Position.Column}
-	}
 	if name, ok := scalarString(n); ok {
 		s.Name = name
 		return
@@ -184,9 +135,7 @@ func (d *configDecoder) detectorSpec(n ast.Node, s *streams.DetectorSpec, path s
 				s.Params = map[string]any{}
 			}
 			s.Params[key] = x
-			if t := val.GetToken(); t != nil && t.Position != nil {
-				d.positions[at] = position{d.file, t.Position.Line, t.Position.Column}
-			}
+			d.mark(val, at)
 		}
 	}
 }

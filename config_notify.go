@@ -83,13 +83,7 @@ func defaultRoute(name string) *RouteConfig {
 // routeMap decodes the section of routes; a route starts from what it already is (file before environment), else from the
 // defaults.
 func (d *configDecoder) routeMap(n ast.Node, m *RouteMap, path string) {
-	entries, ok := mapping(n)
-	if !ok {
-		if n.Type() != ast.NullType {
-			d.problem(n, path, "found %s, expected a mapping of route names", describe(n))
-		}
-		return
-	}
+	entries, _ := d.entries(n, path, "a mapping of route names")
 	for _, e := range entries {
 		name := keyName(e)
 		at := join(path, name)

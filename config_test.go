@@ -36,7 +36,7 @@ func TestExampleNamesEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range yamlKeys(DefaultConfig(), streams.Definition{}, streams.Feature{}, TokenConfig{}, RouteConfig{}) {
+	for _, key := range yamlKeys(DefaultConfig(), streams.Definition{}, TokenConfig{}, RouteConfig{}) {
 		if !strings.Contains(string(b), key+":") {
 			t.Errorf("the example does not name the key %s", key)
 		}
@@ -58,7 +58,7 @@ func TestConfigBad(t *testing.T) {
 		"NaN":                    {"streams:\n  s:\n    features: [a]\n    threshold: .nan\n", nil, []string{"streams.s.threshold: found NaN"}},
 		"labels as a list":       {"streams:\n  s:\n    features: [a]\n    labels: [a]\n", nil, []string{":4:13: streams.s.labels: found a list, expected a mapping of names to texts"}},
 		"label with a bad name":  {"streams:\n  s:\n    features: [a]\n    labels: {9to5: yes}\n", nil, []string{":4:20: streams.s.labels.9to5: expected a name of letters"}},
-		"no features":            {"streams:\n  s: {topic: t}\n", nil, []string{"streams.s.features: expected at least one feature"}},
+		"no features":            {"streams:\n  s: {topic: t}\n", nil, []string{":2:6: streams.s.features: expected at least one feature"}},
 		"feature twice":          {"streams:\n  s:\n    features: [a, b, a]\n", nil, []string{":3:15: streams.s.features: found feature \"a\" twice"}},
 		"in order of lines":      {"streams:\n  s: {features: [a], warmup: 5}\nlog: {level: 5}\n", nil, []string{":2:", "s.warmup", ":3:", "log.level"}},
 		"unknown detector":       {"streams:\n  s:\n    features: [a]\n    detectors: [iforest, lofx]\n", nil, []string{":4:26: streams.s.detectors.1: unknown detector \"lofx\""}},
@@ -83,6 +83,7 @@ func TestConfigBad(t *testing.T) {
 		"alert score":            {"streams:\n  s: {features: [a], incidents: {open_alert_score: .nan, max_length: 1m, group_min: 1, flap_after: 1}}\n", nil, []string{"open_alert_score: found NaN", "max_length: found 1m0s, expected at least the quiet span of 10m0s", "group_min: found 1", "flap_after: found 1, expected 2 to 100"}},
 		"broker":                 {"kafka: {brokers: [localhost]}\n", nil, []string{"kafka.brokers.0: found \"localhost\", expected host:port"}},
 		"environment":            {"", []string{"ANOMALYSTREAM_KAFKA__PARTITIONS=lots"}, []string{"environment variable ANOMALYSTREAM_KAFKA__PARTITIONS: kafka.partitions", "expected an integer"}},
+		"not the environment's":  {"streams:\n  s: {features: [a]}\n  r: {topic: t}\n", []string{"ANOMALYSTREAM_STREAMS__S__WARMUP=30"}, []string{":3:6: streams.r.features: expected at least one feature"}},
 		"environment key":        {"", []string{"ANOMALYSTREAM_KAFKA__NOPE=1"}, []string{"kafka.nope: unknown key"}},
 		"rule":                   {"streams:\n  s:\n    features: [a]\n    rules:\n      - {name: r, field: b, max: 1}\n      - {name: q, field: a, max: high}\n", nil, []string{":6:34: streams.s.rules.1.max: found the text \"high\", expected a number"}},
 		"rule of no field":       {"streams:\n  s:\n    features: [a]\n    rules:\n      - {name: r, field: b, max: 1}\n", nil, []string{":5:26: streams.s.rules.0.field: found \"b\", expected a feature"}},

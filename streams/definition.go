@@ -5,10 +5,10 @@ import "time"
 // Definition configures one stream. The YAML names are binding; defaults are those of DefaultDefinition.
 type Definition struct {
 	Name     string    `yaml:"-"`
-	Topic    string    `yaml:"topic"` // Source topic, without the prefix; default the stream's name.
-	Key      string    `yaml:"key"`   // KeyRecord, KeyStream, or the field that names the entity.
-	Time     string    `yaml:"time"`  // Field or path with the event time; "" uses the record's timestamp.
-	Features []Feature `yaml:"-"`     // In configuration order; a single feature "*" takes every numeric field.
+	Topic    string    `yaml:"topic"`    // Source topic, without the prefix; default the stream's name.
+	Key      string    `yaml:"key"`      // KeyRecord, KeyStream, or the field that names the entity.
+	Time     string    `yaml:"time"`     // Field or path with the event time; "" uses the record's timestamp.
+	Features []Feature `yaml:"features"` // In configuration order; a single feature "*" takes every numeric field.
 
 	Detectors []DetectorSpec `yaml:"detectors"`
 	Vote      string         `yaml:"vote"`                  // VoteMajority, VoteAny or VoteAll.

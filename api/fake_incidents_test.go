@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -73,22 +72,6 @@ func (h *fakeIncidents) Incidents(_ context.Context, q streams.IncidentQuery) (s
 	return streams.IncidentPage{Items: items, Next: next}, cmp.Or(h.err, err)
 }
 
-// pageOf cuts rows at a cursor that is an index.
-func pageOf[T any](rows []T, limit int, cursor string) (items []T, next string, err error) {
-	start := 0
-	if cursor != "" {
-		if start, err = strconv.Atoi(cursor); err != nil || start < 0 {
-			return nil, "", streams.ErrBadCursor
-		}
-	}
-	start = min(start, len(rows))
-	end := min(start+limit, len(rows))
-	if end < len(rows) {
-		next = strconv.Itoa(end)
-	}
-	return rows[start:end], next, nil
-}
-
 func (h *fakeIncidents) Incident(_ context.Context, id string) (streams.StoredIncident, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -106,13 +89,7 @@ func (h *fakeIncidents) Incident(_ context.Context, id string) (streams.StoredIn
 func (h *fakeIncidents) IncidentsSince(_ context.Context, updated time.Time, id string, limit int) ([]streams.StoredIncident, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	rows := slices.DeleteFunc(slices.Clone(h.rows), func(i streams.StoredIncident) bool {
-		return i.UpdatedAt.Before(updated) || id != "" && i.UpdatedAt.Equal(updated) && i.ID <= id
-	})
-	slices.SortFunc(rows, func(a, b streams.StoredIncident) int {
-		return cmp.Or(a.UpdatedAt.Compare(b.UpdatedAt), cmp.Compare(a.ID, b.ID))
-	})
-	return rows[:min(limit, len(rows))], h.err
+	return storedAfter(h.rows, updated, id, limit, func(i *streams.StoredIncident) (time.Time, string) { return i.UpdatedAt, i.ID }), h.err
 }
 
 // stored are the verdicts with their states. The clock stands still: none expires.

@@ -74,27 +74,46 @@ func (h *fakeHistory) Anomalies(_ context.Context, q streams.AnomalyQuery) (stre
 	if q.Count {
 		page.Total = int64(len(rows))
 	}
-	start := q.Offset
-	if q.Cursor != "" {
-		n, err := strconv.Atoi(q.Cursor)
-		if err != nil {
-			return page, streams.ErrBadCursor
-		}
-		start = n
-	}
-	start = min(start, len(rows))
-	end := min(start+q.Limit, len(rows))
-	for _, a := range rows[start:end] {
-		b, err := json.Marshal(storedOut(a))
-		if err != nil {
-			return page, err
+	items, next, err := pageOf(rows, q.Limit, cmp.Or(q.Cursor, strconv.Itoa(q.Offset)))
+	page.Next = next
+	for _, a := range items {
+		var b []byte
+		if b, err = json.Marshal(storedOut(a)); err != nil {
+			break
 		}
 		page.Items = append(page.Items, b)
 	}
-	if end < len(rows) {
-		page.Next = strconv.Itoa(end)
+	return page, err
+}
+
+// pageOf cuts rows at a cursor that is an index.
+func pageOf[T any](rows []T, limit int, cursor string) (items []T, next string, err error) {
+	start := 0
+	if cursor != "" {
+		if start, err = strconv.Atoi(cursor); err != nil || start < 0 {
+			return nil, "", streams.ErrBadCursor
+		}
 	}
-	return page, nil
+	start = min(start, len(rows))
+	end := min(start+limit, len(rows))
+	if end < len(rows) {
+		next = strconv.Itoa(end)
+	}
+	return rows[start:end], next, nil
+}
+
+// storedAfter returns at most limit rows stored after (at, id), in that order; an empty id includes what was stored at the time.
+func storedAfter[T any](rows []T, at time.Time, id string, limit int, stored func(*T) (time.Time, string)) []T {
+	rows = slices.DeleteFunc(slices.Clone(rows), func(row T) bool {
+		when, name := stored(&row)
+		return when.Before(at) || id != "" && when.Equal(at) && name <= id
+	})
+	slices.SortFunc(rows, func(a, b T) int {
+		atA, idA := stored(&a)
+		atB, idB := stored(&b)
+		return cmp.Or(atA.Compare(atB), cmp.Compare(idA, idB))
+	})
+	return rows[:min(limit, len(rows))]
 }
 
 func (h *fakeHistory) Anomaly(_ context.Context, id string) (streams.StoredAnomaly, error) {
@@ -117,13 +136,7 @@ func (h *fakeHistory) Since(_ context.Context, created time.Time, id string, lim
 	if h.err != nil {
 		return nil, h.err
 	}
-	rows := slices.DeleteFunc(slices.Clone(h.rows), func(a streams.StoredAnomaly) bool {
-		return a.CreatedAt.Before(created) || id != "" && a.CreatedAt.Equal(created) && a.ID <= id
-	})
-	slices.SortFunc(rows, func(a, b streams.StoredAnomaly) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
-	return rows[:min(limit, len(rows))], nil
+	return storedAfter(h.rows, created, id, limit, func(a *streams.StoredAnomaly) (time.Time, string) { return a.CreatedAt, a.ID }), nil
 }
 
 func (h *fakeHistory) Delete(_ context.Context, id, who string) error {

@@ -53,14 +53,7 @@ type revisions struct {
 // dialIncidents opens a WebSocket of incidents.
 func (r *rig) dialIncidents(query string) *websocket.Conn {
 	r.t.Helper()
-	c, res, err := websocket.DefaultDialer.Dial("ws://"+r.Addr()+"/ws/incidents"+query, nil)
-	if err != nil {
-		r.t.Fatalf("connecting with %q: %v (%v)", query, err, res)
-	}
-	_ = res.Body.Close()
-	r.t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetReadDeadline(time.Now().Add(patience))
-	return c
+	return r.dialPath("/ws/incidents" + query)
 }
 
 // nextRevisions reads one frame.

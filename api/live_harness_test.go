@@ -31,12 +31,18 @@ type frame struct {
 	Detectors []streams.DetectorStatus
 }
 
-// dial opens a WebSocket of the rig.
+// dial opens a WebSocket of anomalies.
 func (r *rig) dial(query string) *websocket.Conn {
 	r.t.Helper()
-	c, res, err := websocket.DefaultDialer.Dial("ws://"+r.Addr()+"/ws/alerts"+query, nil)
+	return r.dialPath("/ws/alerts" + query)
+}
+
+// dialPath opens a WebSocket.
+func (r *rig) dialPath(path string) *websocket.Conn {
+	r.t.Helper()
+	c, res, err := websocket.DefaultDialer.Dial("ws://"+r.Addr()+path, nil)
 	if err != nil {
-		r.t.Fatalf("connecting with %q: %v (%v)", query, err, res)
+		r.t.Fatalf("connecting to %s: %v (%v)", path, err, res)
 	}
 	_ = res.Body.Close()
 	r.t.Cleanup(func() { _ = c.Close() })

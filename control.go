@@ -10,6 +10,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"anomalystream/internal/retry"
 	"anomalystream/processors"
 	"anomalystream/streams"
 	"anomalystream/streams/guards"
@@ -116,14 +117,7 @@ func (c *control) ready(context.Context) error {
 
 // await waits until every earlier change has arrived.
 func (c *control) await(ctx context.Context) error {
-	for !c.view.Recovered() {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	return nil
+	return retry.Until(ctx, 20*time.Millisecond, c.view.Recovered)
 }
 
 // SetRate implements api.Control.

@@ -14,6 +14,7 @@ import (
 	"github.com/IBM/sarama"
 	"golang.org/x/sync/errgroup"
 
+	"anomalystream/internal/retry"
 	"anomalystream/streams"
 	"anomalystream/views"
 )
@@ -193,28 +194,19 @@ func (d *demoShow) progress(ctx context.Context) error {
 }
 
 // drain waits, for a moment, until every event written has been read and applied, and its anomaly shown.
-func (d *demoShow) drain(ctx context.Context, written int64) error {
-	deadline := time.After(10 * time.Second)
-	for {
+func (d *demoShow) drain(ctx context.Context, written int64) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_ = retry.Until(ctx, 100*time.Millisecond, func() bool {
 		d.mu.Lock()
+		defer d.mu.Unlock()
 		var seen, flagged int64
 		for _, s := range d.status {
 			seen += s.Seen
 			flagged += s.Anomalies
 		}
-		done := d.truth.events() >= written && seen >= written && int64(len(d.shown)) >= flagged
-		d.mu.Unlock()
-		if done {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-deadline:
-			return nil
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+		return d.truth.events() >= written && seen >= written && int64(len(d.shown)) >= flagged
+	})
 }
 
 // summary prints what was found against what was injected.

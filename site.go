@@ -13,6 +13,7 @@ import (
 
 	"anomalystream/emitters"
 	"anomalystream/internal/embedded"
+	"anomalystream/internal/retry"
 	"anomalystream/processors/checkpoint"
 	"anomalystream/streams"
 )
@@ -122,10 +123,8 @@ func (s *site) patiently(ctx context.Context, connect func() error) error {
 			return nil
 		}
 		s.log.Warn("waiting for a server", "error", err, "pause", pause.String())
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w (last: %w)", ctx.Err(), err)
-		case <-time.After(pause):
+		if ended := retry.Sleep(ctx, pause); ended != nil {
+			return fmt.Errorf("%w (last: %w)", ended, err)
 		}
 	}
 }

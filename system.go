@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"anomalystream/api"
+	"anomalystream/internal/retry"
 	"anomalystream/processors"
 	"anomalystream/processors/checkpoint"
 )
@@ -142,17 +143,7 @@ func ready(ctx context.Context, parts []part) error {
 
 // awaitReady waits until every part is ready.
 func (s *system) awaitReady(ctx context.Context) error {
-	for {
-		err := s.ready(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	return retry.Until(ctx, 100*time.Millisecond, func() bool { return s.ready(ctx) == nil })
 }
 
 // parseRoles reads a list of roles.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"anomalystream/internal/retry"
 	"anomalystream/processors"
 	"anomalystream/streams"
 	"anomalystream/views"
@@ -61,12 +62,8 @@ func (f *obedience) run(ctx context.Context) error {
 	work.Go(func() error { return f.view.Run(ctx) })
 	for _, to := range f.follows {
 		work.Go(func() error {
-			for !f.view.Recovered() {
-				select {
-				case <-ctx.Done():
-					return nil
-				case <-time.After(20 * time.Millisecond):
-				}
+			if retry.Until(ctx, 20*time.Millisecond, f.view.Recovered) != nil {
+				return nil
 			}
 			return to.group.Obey(ctx, f.list, to.changed)
 		})

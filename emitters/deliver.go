@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"anomalystream/internal/retry"
 )
 
 // Pauses between attempts to write while Kafka is away.
@@ -36,7 +38,7 @@ func (p *Publisher) deliver(ctx context.Context, log *slog.Logger, stream string
 			return err
 		}
 		log.Warn("kafka is not taking events, trying again", "stream", stream, "pause", pause, "error", err)
-		if err := sleep(ctx, pause); err != nil {
+		if err := retry.Sleep(ctx, pause); err != nil {
 			return err
 		}
 		messages = fresh(failed)
@@ -63,16 +65,4 @@ func fresh(messages []*sarama.ProducerMessage) []*sarama.ProducerMessage {
 		out[i] = &sarama.ProducerMessage{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: m.Headers, Timestamp: m.Timestamp}
 	}
 	return out
-}
-
-// sleep waits, unless the context ends before.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"anomalystream/internal/retry"
 )
 
 // Pace is how fast events are sent. Its zero value sends as fast as Kafka takes them.
@@ -68,7 +70,7 @@ func (t *ticker) due(ctx context.Context, most int) (int, error) {
 			return int(n), nil
 		}
 		next := time.Duration(float64(t.sent+1) / t.perSecond * float64(time.Second))
-		if err := sleep(ctx, max(next-time.Since(t.start), linger)); err != nil {
+		if err := retry.Sleep(ctx, max(next-time.Since(t.start), linger)); err != nil {
 			return 0, err
 		}
 	}

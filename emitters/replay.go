@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"anomalystream/internal/retry"
 	"anomalystream/streams"
 )
 
@@ -162,7 +163,7 @@ func (r *replay) await(ctx context.Context, f *File, at time.Time) error {
 	if err := r.flush(ctx, f); err != nil {
 		return err
 	}
-	return sleep(ctx, at.Sub(r.first)-time.Since(r.begin))
+	return retry.Sleep(ctx, at.Sub(r.first)-time.Since(r.begin))
 }
 
 // flush writes the batch, no faster than the pace.

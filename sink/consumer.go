@@ -11,6 +11,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"anomalystream/internal/retry"
 	"anomalystream/sink/reading"
 	"anomalystream/streams"
 )
@@ -87,7 +88,7 @@ func (c *Consumer) Ready(context.Context) error {
 
 // Run works until the context ends; while the brokers are away it tries again with growing pauses.
 func (c *Consumer) Run(ctx context.Context) error {
-	reading.Sessions(ctx, c.cfg.Log, "the sink lost Kafka and connects again", func(ctx context.Context) error {
+	retry.Sessions(ctx, c.cfg.Log, "the sink lost Kafka and connects again", func(ctx context.Context) error {
 		defer c.reading.Store(false)
 		return c.session(ctx)
 	})

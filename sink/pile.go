@@ -10,7 +10,7 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"anomalystream/sink/reading"
+	"anomalystream/internal/retry"
 	"anomalystream/streams"
 )
 
@@ -111,7 +111,7 @@ func (p *pile) patiently(ctx context.Context, write func() error) error {
 		if p.away.Swap(&away) == nil {
 			p.cfg.Log.Warn("the store does not take rows: trying until it does, Kafka keeps what comes meanwhile", "store", p.cfg.Store.where(), "error", err)
 		}
-		if err := reading.Wait(ctx, pause); err != nil {
+		if err := retry.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}

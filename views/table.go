@@ -6,11 +6,12 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
 	"github.com/lovoo/goka/storage"
+
+	"anomalystream/internal/retry"
 )
 
 // Table is a local copy of a compacted topic, decoded as it arrives. It is safe for concurrent use.
@@ -40,22 +41,8 @@ func (t *Table[V]) OnChange(f func(key string, row V)) { t.changed = f }
 
 // Run keeps the view up to date until the context ends; it starts over with backoff while the brokers are away.
 func (t *Table[V]) Run(ctx context.Context) error {
-	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
-		started := time.Now()
-		err := t.run(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if time.Since(started) > time.Minute {
-			wait = 200 * time.Millisecond
-		}
-		t.log.Warn("view stopped, starting it again", "error", err, "wait", wait.String())
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
-	}
+	retry.Sessions(ctx, t.log, "view stopped, starting it again", t.run)
+	return nil
 }
 
 func (t *Table[V]) run(ctx context.Context) error {

@@ -6,9 +6,10 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/IBM/sarama"
+
+	"anomalystream/internal/retry"
 )
 
 // Tail follows a topic live, from some records before its end at the time it starts. While the brokers are away it waits and
@@ -51,19 +52,11 @@ func (t *Tail) CaughtUp() bool {
 
 // Run follows the topic until the context ends.
 func (t *Tail) Run(ctx context.Context) error {
-	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
-		err := t.follow(ctx)
-		t.running.Store(false)
-		if ctx.Err() != nil {
-			return nil
-		}
-		t.log.Warn("following a topic stopped, starting again", "error", err, "wait", wait.String())
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
-	}
+	retry.Sessions(ctx, t.log, "following a topic stopped, starting again", func(ctx context.Context) error {
+		defer t.running.Store(false)
+		return t.follow(ctx)
+	})
+	return nil
 }
 
 func (t *Tail) follow(ctx context.Context) error {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"anomalystream/internal/retry"
 )
 
 // gate is a consumer group that commits only what its owner says. goka marks each message when that message's own output is
@@ -40,7 +42,7 @@ func (g *gate) Consume(ctx context.Context, topics []string, handler sarama.Cons
 			return err
 		}
 		if time.Since(started) < time.Second { // A session that ends at once would be joined again and again.
-			_ = wait(ctx, 500*time.Millisecond)
+			_ = retry.Sleep(ctx, 500*time.Millisecond)
 		}
 	}
 	return nil

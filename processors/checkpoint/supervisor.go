@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"anomalystream/internal/retry"
 )
 
 // Waits between the end of a processor and the next.
@@ -40,7 +42,7 @@ func (g *Group[S]) Run(ctx context.Context) error {
 			delay = min(2*delay, mostWait)
 		}
 		g.shared.log.Warn("the processor ended and is built again", "error", short(err.Error()), "wait", pause.String())
-		if wait(ctx, pause) != nil {
+		if retry.Sleep(ctx, pause) != nil {
 			return nil
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"anomalystream/internal/retry"
 )
 
 // chunkSize is the largest body that one record holds; larger ones are cut.
@@ -32,7 +34,7 @@ func (r *run[S]) save(ctx context.Context, p *partition[S], pace *pace) error {
 	for i, e := range list {
 		if i > 0 && !r.hurry.Load() {
 			if pause := max(r.group.config.Pacing, pace.pause()); pause > 0 {
-				_ = wait(ctx, pause)
+				_ = retry.Sleep(ctx, pause)
 			}
 		}
 		if ctx.Err() != nil {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"anomalystream/internal/retry"
 )
 
 // TopicSpec is what a topic must be.
@@ -137,7 +139,7 @@ func (t Topics) check(ctx context.Context, admin sarama.ClusterAdmin, specs []To
 		diff := differences(existing, specs)
 		missing := slices.ContainsFunc(diff, func(d Difference) bool { return d.Setting == "exists" })
 		if created && missing {
-			if err := wait(ctx, 100*time.Millisecond); err != nil {
+			if err := retry.Sleep(ctx, 100*time.Millisecond); err != nil {
 				return err
 			}
 			continue
@@ -241,7 +243,7 @@ func (t Topics) retry(ctx context.Context, what string, f func(sarama.ClusterAdm
 			said = time.Now()
 			t.Log.Warn("Kafka cannot do this yet, trying again", "doing", what, "brokers", strings.Join(t.Brokers, ","), "error", cause(err))
 		}
-		if wait(ctx, delay) != nil {
+		if retry.Sleep(ctx, delay) != nil {
 			return fmt.Errorf("%s on %s: %w (last: %w)", what, strings.Join(t.Brokers, ","), ctx.Err(), err)
 		}
 	}
@@ -290,16 +292,4 @@ func transient(err error) bool {
 func refusesOurs(err error) bool {
 	var alert *net.OpError
 	return errors.As(err, &alert) && alert.Op == "remote error" && strings.Contains(alert.Error(), "certificate")
-}
-
-// wait sleeps for d or until the context ends, whose error it returns.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

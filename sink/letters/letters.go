@@ -10,6 +10,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"anomalystream/internal/retry"
 	"anomalystream/streams"
 )
 
@@ -47,10 +48,8 @@ func (w *Writer) Write(ctx context.Context, m *sarama.ConsumerMessage, stream, s
 			return nil
 		}
 		w.Log.Warn("kafka does not take a dead letter, trying again", "error", err, "pause", pause.String())
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+		if err := retry.Sleep(ctx, pause); err != nil {
+			return err
 		}
 	}
 }

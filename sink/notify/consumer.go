@@ -9,6 +9,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"anomalystream/internal/retry"
 	"anomalystream/sink/letters"
 	"anomalystream/sink/reading"
 	"anomalystream/streams"
@@ -70,7 +71,7 @@ func (c *Consumer) Ready() error {
 
 // Run works until the context ends; while the brokers are away it tries again with growing pauses.
 func (c *Consumer) Run(ctx context.Context) error {
-	reading.Sessions(ctx, c.cfg.Log, "the route lost Kafka and connects again", func(ctx context.Context) error {
+	retry.Sessions(ctx, c.cfg.Log, "the route lost Kafka and connects again", func(ctx context.Context) error {
 		defer c.reading.Store(false)
 		return c.session(ctx)
 	})

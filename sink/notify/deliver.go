@@ -8,7 +8,7 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"anomalystream/sink/reading"
+	"anomalystream/internal/retry"
 	"anomalystream/streams"
 )
 
@@ -77,7 +77,7 @@ func (c *Consumer) deliver(ctx context.Context, n *streams.Notification) error {
 		}
 		again := min(pause(attempt, asked), left)
 		c.cfg.Log.Warn("a message could not be delivered, trying again", "key", n.Key, "attempt", attempt, "pause", again.String(), "error", err)
-		if err := reading.Wait(ctx, again); err != nil {
+		if err := retry.Sleep(ctx, again); err != nil {
 			return err
 		}
 	}

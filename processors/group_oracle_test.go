@@ -101,7 +101,7 @@ func judgeTaken(t testing.TB, c *kafkatest.Client, d *streams.Definition, taken 
 		}
 	}
 	v.want = len(want)
-	compare(&v, want, written(t, c))
+	compare(&v, want, written(t, c, want))
 	if taken != nil {
 		v.verdicts, v.withdrawn, v.states = len(taken.taken), len(taken.undone), len(states)
 		v.wrong = taken.compare(engine, states)
@@ -142,7 +142,7 @@ func record(t testing.TB, r kafkatest.Record) (streams.Record, bool) {
 }
 
 // written returns the variants of each anomaly and dead letter that were written, and how often.
-func written(t testing.TB, c *kafkatest.Client) map[string]map[string]int {
+func written(t testing.TB, c *kafkatest.Client, want map[string][]byte) map[string]map[string]int {
 	t.Helper()
 	got := map[string]map[string]int{}
 	add := func(id string, value []byte) {

@@ -20,6 +20,7 @@ const (
 
 	stageJournal   = "journal"   // A record of ours that the journal cannot take.
 	stageIncidents = "incidents" // A record of the journal that was not applied.
+	stageNotify    = "notify"    // A record of an incident or of a route's journal that was not applied.
 )
 
 // refusal writes dead letters, of one stream or of all.

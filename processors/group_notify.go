@@ -11,9 +11,6 @@ import (
 	"anomalystream/streams"
 )
 
-// stageNotify is the stage of dead letters about notifications.
-const stageNotify = "notify"
-
 // NotifyConfig configures the groups that plan notifications.
 type NotifyConfig struct {
 	GroupConfig

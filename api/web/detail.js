@@ -1,21 +1,17 @@
 // The details of one anomaly: the sentence, what stood out, how the detectors voted, and everything behind it.
 
-import { closeBeside, closeButton, copyLink } from "./dialog.js";
+import { Details, copyLink } from "./dialog.js";
 import { $, h, name } from "./dom.js";
 import { count, exact, moment, number, percent, score, sentence, severity } from "./format.js";
 import { Judge } from "./judge.js";
 import { anomalyHash } from "./router.js";
-import { get, part, remove } from "./server.js";
+import { part, remove } from "./server.js";
 import { bar, contributions, facts, head, record, width } from "./tables.js";
 
-export class Detail {
-  id = "";
-  #find;
+export class Detail extends Details {
   #access;
-  #closed;
   #watch;
   #deleted;
-  #asked = 0;
 
   /**
    * @param {object} o
@@ -26,66 +22,24 @@ export class Detail {
    * @param {(id: string) => void} o.deleted is called after a deletion
    */
   constructor({ find, access, closed, watch, deleted }) {
-    this.#find = find;
+    super({ dialog: "detail", heading: "Anomaly", path: "api/anomalies", gone: "This anomaly does not exist, or it was deleted.", find, closed });
     this.#access = access;
-    this.#closed = closed;
     this.#watch = watch;
     this.#deleted = deleted;
-    const dialog = $("detail");
-    dialog.addEventListener("close", () => {
-      this.id = "";
-      this.#asked++;
-      dialog.replaceChildren();
-      this.#closed();
-    });
-    closeBeside(dialog);
     $("confirm-no").addEventListener("click", () => $("confirm").close());
     $("confirm-yes").addEventListener("click", () => this.#delete());
   }
 
-  async open(id) {
-    if (this.id === id) return;
-    this.id = id;
-    const asked = ++this.#asked;
-    const known = this.#find(id);
-    if (known) {
-      this.#show(this.#content(known)); // One that has just arrived may not be stored yet, so the store is not asked.
-      return;
-    }
-    this.#show(this.#message("Loading …"));
-    try {
-      const stored = await get(`api/anomalies/${part(id)}`);
-      if (asked === this.#asked) this.#show(this.#content(stored));
-    } catch (error) {
-      if (asked !== this.#asked) return;
-      this.#show(this.#message(error.status === 404 ? "This anomaly does not exist, or it was deleted." : sentence(error.message)));
-    }
-  }
-
   close() {
     if ($("confirm").open) $("confirm").close();
-    if ($("detail").open) $("detail").close();
+    super.close();
   }
 
-  #show(content) {
-    const dialog = $("detail");
-    dialog.replaceChildren(content);
-    if (!dialog.open) dialog.showModal();
-    dialog.scrollTop = 0;
-    $("detail-title").focus();
-  }
-
-  #message(text) {
-    return h("div", { class: "detail-body" }, closeButton($("detail")), h("h2", { id: "detail-title", tabindex: "-1", text: "Anomaly" }), h("p", { text }));
-  }
-
-  #content(a) {
+  build(a) {
     const { level, word } = severity(a.severity);
     const why = a.explanation;
-    return h(
-      "div",
-      { class: "detail-body", dataset: { level } },
-      closeButton($("detail")),
+    this.present(
+      level,
       h(
         "p",
         { class: "detail-where" },
@@ -94,7 +48,7 @@ export class Detail {
         h("span", { class: "muted" }, "in ", name(a.stream)),
         h("time", { class: "muted", datetime: a.timestamp, title: exact(a.timestamp), text: moment(a.timestamp) }),
       ),
-      h("h2", { id: "detail-title", tabindex: "-1", dir: "auto", text: why.sentence }),
+      this.title({ dir: "auto", text: why.sentence }),
       gauge(a.score),
       h("section", {}, h("h3", { text: "What stood out" }), contributions(why.contributions)),
       new Judge({ kind: "anomaly", id: a.id, writes: this.#access.writes }).element,

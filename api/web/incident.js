@@ -1,8 +1,8 @@
 // The details of one incident: what happened, its charts, what stood out, who belongs to it, and what people say about it.
 
-import { closeBeside, closeButton, copyLink } from "./dialog.js";
-import { $, h, name, setText } from "./dom.js";
-import { ago, count, exact, moment, number, plural, sentence, severity, span } from "./format.js";
+import { Details, copyLink } from "./dialog.js";
+import { h, name, setText } from "./dom.js";
+import { ago, count, exact, moment, number, plural, severity, span } from "./format.js";
 import { IncidentChart } from "./incidentchart.js";
 import { actWords, kinds, lasted, lasts, pill, remarks, verdictWords, where } from "./incidentwords.js";
 import { Judge } from "./judge.js";
@@ -10,14 +10,10 @@ import { incidentHash } from "./router.js";
 import { get, part } from "./server.js";
 import { contributions, facts, head, record } from "./tables.js";
 
-export class IncidentDetail {
-  id = "";
-  #find;
+export class IncidentDetail extends Details {
   #access;
-  #closed;
   #go;
   #watch;
-  #asked = 0;
   #shown = null;
   #parts = null; // What of the dialog follows the incident.
 
@@ -30,44 +26,10 @@ export class IncidentDetail {
    * @param {(i: object) => void} o.watch shows the incident's entity in the live charts
    */
   constructor({ find, access, closed, go, watch }) {
-    this.#find = find;
+    super({ dialog: "incident", heading: "Incident", path: "api/incidents", gone: "This incident does not exist, or the store no longer keeps it.", find, closed });
     this.#access = access;
-    this.#closed = closed;
     this.#go = go;
     this.#watch = watch;
-    const dialog = $("incident");
-    dialog.addEventListener("close", () => {
-      const { id } = this;
-      this.id = "";
-      this.#asked++;
-      this.#leave();
-      dialog.replaceChildren();
-      this.#closed(id);
-    });
-    closeBeside(dialog);
-  }
-
-  async open(id) {
-    if (this.id === id) return;
-    this.id = id;
-    const asked = ++this.#asked;
-    const known = this.#find(id);
-    if (known) {
-      this.#build(known);
-      return;
-    }
-    this.#message("Loading …");
-    try {
-      const stored = await get(`api/incidents/${part(id)}`);
-      if (asked === this.#asked) this.#build(stored);
-    } catch (error) {
-      if (asked !== this.#asked) return;
-      this.#message(error.status === 404 ? "This incident does not exist, or the store no longer keeps it." : sentence(error.message));
-    }
-  }
-
-  close() {
-    if ($("incident").open) $("incident").close();
   }
 
   recolour() {
@@ -90,29 +52,16 @@ export class IncidentDetail {
     }
   }
 
-  #leave() {
+  leave() {
     this.#parts?.chart.close();
     this.#parts = null;
     this.#shown = null;
   }
 
-  #present(...content) {
-    const dialog = $("incident");
-    this.#leave();
-    dialog.replaceChildren(h("div", { class: "detail-body" }, closeButton(dialog), ...content));
-    if (!dialog.open) dialog.showModal();
-    dialog.scrollTop = 0;
-    $("incident-title").focus();
-  }
-
-  #message(text) {
-    this.#present(h("h2", { id: "incident-title", tabindex: "-1", text: "Incident" }), h("p", { text }));
-  }
-
-  #build(i) {
+  build(i) {
     const parts = {
       where: h("p", { class: "detail-where" }),
-      title: h("h2", { id: "incident-title", tabindex: "-1", dir: "auto" }),
+      title: this.title({ dir: "auto" }),
       figures: h("dl", { class: "figures incident-figures" }),
       chart: new IncidentChart(this.#go.anomaly),
       why: h("section"),
@@ -121,7 +70,8 @@ export class IncidentDetail {
       acts: h("section"),
       behind: h("section"),
     };
-    this.#present(
+    this.present(
+      "", // Its level follows the incident.
       parts.where,
       parts.title,
       parts.figures,
@@ -147,7 +97,7 @@ export class IncidentDetail {
     this.#shown = i;
     const p = this.#parts;
     const { level, word } = severity(i.peak_severity);
-    $("incident").firstElementChild.dataset.level = level;
+    this.dialog.firstElementChild.dataset.level = level;
     renew(p.where, [i.status, word, i.member_count, i.entity_count, remarks(i)], () => [
       h("span", { class: "chip", text: i.kind === "silent" ? kinds.silent : word }),
       pill(i),

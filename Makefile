@@ -41,7 +41,7 @@ ci: ## Run everything that CI runs
 
 .PHONY: quality
 quality: ## Measure detection quality on labelled data, five seeds: EVAL_DIR=folder with data/
-	QUALITY=full go test -tags fixtures -v -timeout 90m -run "TestQuality|TestSpikes" ./internal/backtest
+	EVAL_DIR="$(abspath $(EVAL_DIR))" QUALITY=full go test -tags fixtures -v -timeout 90m -run "TestQuality|TestSpikes" ./internal/backtest
 
 .PHONY: bench
 bench: ## Run every benchmark once

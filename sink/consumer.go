@@ -107,17 +107,8 @@ func (c *Consumer) session(ctx context.Context) error {
 		return fmt.Errorf("connecting to %v: %w", c.cfg.Brokers, err)
 	}
 	defer producer.Close()
-	go func() {
-		for err := range group.Errors() {
-			c.cfg.Log.Debug("consuming", "error", err)
-		}
-	}()
-	for ctx.Err() == nil {
-		if err := group.Consume(ctx, consumed(c.cfg.Topics), &handler{Consumer: c, producer: producer, largest: config.Producer.MaxMessageBytes}); err != nil {
-			return fmt.Errorf("consuming as group %s: %w", c.cfg.Group, err)
-		}
-	}
-	return ctx.Err()
+	h := &handler{Consumer: c, producer: producer, largest: config.Producer.MaxMessageBytes}
+	return reading.Consume(ctx, c.cfg.Log, group, c.cfg.Group, consumed(c.cfg.Topics), h)
 }
 
 // consumed are the topics that fill the store.

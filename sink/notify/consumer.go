@@ -96,20 +96,10 @@ func (c *Consumer) session(ctx context.Context) error {
 		return fmt.Errorf("connecting to %v: %w", c.cfg.Brokers, err)
 	}
 	defer producer.Close()
-	go func() {
-		for err := range group.Errors() {
-			c.cfg.Log.Debug("consuming", "error", err)
-		}
-	}()
 	h := &handler{Consumer: c, client: client, group: name, letters: &letters.Writer{
 		Producer: producer, Topic: c.cfg.Topics.DeadLetters(), Largest: config.Producer.MaxMessageBytes, Log: c.cfg.Log,
 	}}
-	for ctx.Err() == nil {
-		if err := group.Consume(ctx, []string{c.cfg.Topics.Notifications()}, h); err != nil {
-			return fmt.Errorf("consuming as group %s: %w", name, err)
-		}
-	}
-	return ctx.Err()
+	return reading.Consume(ctx, c.cfg.Log, group, name, []string{c.cfg.Topics.Notifications()}, h)
 }
 
 // handler takes the messages of one session.

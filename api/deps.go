@@ -105,7 +105,8 @@ type Scorer interface {
 // ErrUnknownEntity is returned by a Scorer for an entity without a detector in this process.
 var ErrUnknownEntity = errors.New("no detector of this entity")
 
-// Score is what an event would score. Score is nil during the warm-up; by a rule the event may be an anomaly then, too.
+// Score is what an event would score. Its numbers are those of an anomaly (streams.Anomaly); Score is nil during the warm-up,
+// when the event may be an anomaly all the same, by a rule.
 type Score struct {
 	Stream    string                 `json:"stream"`
 	Entity    string                 `json:"entity"`

@@ -15,13 +15,13 @@ type Result struct {
 	Scored     bool    // False during the warm-up, and while no detector could be fitted.
 	Score      float64 // Ensemble score E in [0, 1].
 	Flag       bool    // E reaches the stream's threshold: at 0.6, the vote holds.
-	Severity   float64
+	Severity   float64 // Mean distance from normal, 0 to 30, in units of normal spread.
 	AlertScore float64 // Of anomalies, and of every event with Engine.Peek; 0 otherwise.
-	Statistic  float64
+	Statistic  float64 // What the threshold is compared with.
 	Threshold  float64
-	Votes      int
-	Voters     int
-	Needed     int
+	Votes      int                    // Detectors that call the event an anomaly.
+	Voters     int                    // Detectors that did not fail.
+	Needed     int                    // Votes that make an anomaly; 0 where the mean decides.
 	Raw        []float64              // Each detector's raw score; valid until the next call on this state.
 	Grades     []float64              // The same on the common 0..1 scale; valid until the next call on this state.
 	Drift      bool                   // The regime changed with this event.

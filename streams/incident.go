@@ -20,9 +20,9 @@ type Incident struct {
 	Start    time.Time `json:"start"`  // Event time of the first anomaly, UTC; of the last event before a silence.
 	Latest   time.Time `json:"latest"` // Event time of the latest anomaly, UTC.
 
-	End          *time.Time        `json:"end"` // Event time at which it recovered or was resolved; null while it lasts.
-	Anomalies    int64             `json:"anomalies"`
-	PeakScore    float64           `json:"peak_score"`
+	End          *time.Time        `json:"end"`        // Event time at which it recovered or was resolved; null while it lasts.
+	Anomalies    int64             `json:"anomalies"`  // Of a group those of its members.
+	PeakScore    float64           `json:"peak_score"` // Highest score of its anomalies; 0 for a silence, like the next two.
 	PeakSeverity float64           `json:"peak_severity"`
 	PeakAlert    float64           `json:"peak_alert_score"`
 	Features     []IncidentFeature `json:"features"`      // Guilty features, largest share first; shares sum to 1. Empty for a silence.

@@ -69,8 +69,8 @@ const CountLimit = 10_000
 // StreamStats sums up the stored anomalies and verdicts of one stream.
 type StreamStats struct {
 	Stream      string
-	Anomalies   int64
-	MeanScore   float64 // Of the stored anomalies; 0 without any.
+	Anomalies   int64   // Stored ones.
+	MeanScore   float64 // Of the stored anomalies; 0 without any, as the next.
 	MaxScore    float64
 	LastAnomaly *LastAnomaly
 	Verdicts    VerdictCounts

@@ -15,20 +15,20 @@ type DetectorStatus struct {
 	Stream        string         `json:"stream"`
 	Entity        string         `json:"entity"`
 	Phase         string         `json:"phase"`
-	Seen          int64          `json:"seen"`      // Events applied, those without being learned included.
-	Scored        int64          `json:"scored"`    // Events with a score.
-	Anomalies     int64          `json:"anomalies"` // Events flagged by the models.
-	WarmUpHave    int            `json:"warmup_have"`
-	WarmUpNeed    int            `json:"warmup_need"`
+	Seen          int64          `json:"seen"`             // Events applied, those without being learned included.
+	Scored        int64          `json:"scored"`           // Events with a score.
+	Anomalies     int64          `json:"anomalies"`        // Events flagged by the models.
+	WarmUpHave    int            `json:"warmup_have"`      // Events of the warm-up so far.
+	WarmUpNeed    int            `json:"warmup_need"`      // Events that it takes.
 	ReadyIn       *float64       `json:"ready_in_seconds"` // Expected event-time seconds until warm-up ends; null when ready or unknown.
 	Generation    int            `json:"generation"`       // Number of fits so far.
 	LastFit       *time.Time     `json:"last_fit"`         // Event time of the last fit.
-	WindowRows    int            `json:"window_rows"`
-	WindowSize    int            `json:"window_size"`
-	RequestedRate float64        `json:"requested_rate"` // Of the stream, less where verdicts call the detector's anomalies noise.
-	RealisedRate  *float64       `json:"realised_rate"`  // Share flagged among the last events scored (at most 5000); null before any.
-	Threshold     *float64       `json:"threshold"`      // Current theta; null during the warm-up.
-	MeanScore     *float64       `json:"mean_score"`     // Mean ensemble score of all scored events.
+	WindowRows    int            `json:"window_rows"`      // Training rows held.
+	WindowSize    int            `json:"window_size"`      // Training rows held at most.
+	RequestedRate float64        `json:"requested_rate"`   // Of the stream, less where verdicts call the detector's anomalies noise.
+	RealisedRate  *float64       `json:"realised_rate"`    // Share flagged among the last events scored (at most 5000); null before any.
+	Threshold     *float64       `json:"threshold"`        // Current theta; null during the warm-up.
+	MeanScore     *float64       `json:"mean_score"`       // Mean ensemble score of all scored events.
 	MaxScore      *float64       `json:"max_score"`
 	Regimes       int64          `json:"regime_changes"` // How often the regime rule fired.
 	LastEvent     time.Time      `json:"last_event"`     // Event time of the newest event.

@@ -105,14 +105,14 @@ func New(cfg Config) *Calibrator {
 
 // Decision is what the rule says about one event. Its slices belong to the calibrator until the next call.
 type Decision struct {
-	Score     float64 // E in [0, 1].
-	Anomaly   bool    // E >= 0.6.
-	Severity  float64 // Mean of the u, each clipped to 0..30.
-	Statistic float64 // m.
-	Threshold float64 // theta.
-	Votes     int
-	Voters    int
-	Needed    int
+	Score     float64   // E in [0, 1].
+	Anomaly   bool      // E >= 0.6.
+	Severity  float64   // Mean of the u, each clipped to 0..30.
+	Statistic float64   // m.
+	Threshold float64   // theta.
+	Votes     int       // Detectors with a grade of at least 0.6.
+	Voters    int       // Detectors that did not fail.
+	Needed    int       // Votes that make an anomaly; 0 where the mean decides.
 	Grades    []float64 // Each detector's score on the 0..1 scale; NaN where it failed.
 	Drift     bool      // Cut the training window to RegimeRows and refit now.
 }

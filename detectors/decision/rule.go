@@ -5,9 +5,9 @@ import "math"
 // Training is the outcome of one detector's fit.
 type Training struct {
 	Scores []float64 // Of the training rows, in order; the last row is the latest event.
-	Median float64
-	Q95    float64
-	Failed bool
+	Median float64   // Of the scores.
+	Q95    float64   // Their 95 % quantile.
+	Failed bool      // There is no model: the rest is of no use.
 }
 
 // Rescale takes new models: the scales follow their training scores. Where many alarms wait, each is judged again by its row's
@@ -162,7 +162,7 @@ func (c *Calibrator) Judge(raw []float64, rate float64) Decision {
 	}
 	switch {
 	case c.cfg.Mean:
-		d.Score, d.Needed = grade(m, theta), 0
+		d.Score = grade(m, theta)
 	case d.Anomaly:
 		d.Score = min(Cut+float64((1-Cut)*above), 1)
 	default:

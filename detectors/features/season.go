@@ -4,11 +4,11 @@ import "time"
 
 // Season remembers the mean value of each time slot of the last week.
 type Season struct {
-	Slot   time.Duration
-	Mean   []float64 // One per slot of seven days and a margin, at slot number mod length.
-	Number []int32   // Slot number the mean belongs to, 0 for none; slots are counted from the epoch.
-	Count  uint32    // Values in the newest slot.
-	Newest int32     // Its number.
+	Slot   time.Duration // Length of a slot; it divides a day.
+	Mean   []float64     // One per slot of seven days and a margin, at slot number mod length.
+	Number []int32       // Slot number the mean belongs to, 0 for none; slots are counted from the epoch.
+	Count  uint32        // Values in the newest slot.
+	Newest int32         // Its number.
 }
 
 // marginSlots are the neighbours on both sides that count as the same time of day.

@@ -15,7 +15,7 @@ type Route struct {
 	Wait   time.Duration // Between an opening and its message, so that a group can form; 0 tells at once.
 	Repeat time.Duration // Between repetitions while an incident is open and nobody has acknowledged it; 0 for none.
 	Limit  int           // Messages in each span of Per; 0 for any number.
-	Per    time.Duration
+	Per    time.Duration // Span of the limit; above 0 always.
 
 	Labels map[string]map[string]string // Of every stream, by its name.
 }

@@ -77,8 +77,8 @@ type Range struct {
 
 // Limit is how many anomalies of a key may notify in an hour.
 type Limit struct {
-	Rule string
-	Most int64
+	Rule string // Whose limit it is.
+	Most int64  // Further ones are suppressed.
 }
 
 // Relevance replaces which deviations of a feature matter; what is nil or "" leaves what the feature says.

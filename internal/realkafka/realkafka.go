@@ -115,12 +115,6 @@ func (c *Cluster) Stop(i int) {
 	c.nodes[i].wait()
 }
 
-// Pause stops the clock of broker i.
-func (c *Cluster) Pause(i int) { c.nodes[i].signal(syscall.SIGSTOP) }
-
-// Resume lets broker i go on.
-func (c *Cluster) Resume(i int) { c.nodes[i].signal(syscall.SIGCONT) }
-
 // Restart starts broker i again on its data.
 func (c *Cluster) Restart(i int) { c.launch(c.nodes[i]) }
 

@@ -73,6 +73,21 @@ func TestGuardsAtRunTime(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 
+	// Taken back, the file's rules hold again, and no window.
+	var windows struct{ Items []streams.Window }
+	c.call(http.StatusOK, "DELETE", "/api/streams/alpha/rules", "", nil)
+	if c.call(http.StatusOK, "DELETE", "/api/maintenance", "", &windows); len(windows.Items) != 0 {
+		t.Errorf("windows of a configuration without any: %+v", windows)
+	}
+	kafkatest.Eventually(t, 20*time.Second, func() error {
+		send(7, 101)
+		l := c.list("sort=newest&limit=1")
+		if len(l.Items) != 1 || l.Items[0].Why.Sentence != "b 101 is above the rule's maximum 100 (rule file)." || l.Items[0].Suppressed != "" {
+			return fmt.Errorf("the newest anomaly: %+v", l.Items)
+		}
+		return nil
+	})
+
 	// An event of the day before goes to the topic "late", and its sender's rules do not see it.
 	at = time.Date(2026, 3, 29, 12, 0, 0, 0, time.UTC)
 	send(99, 99)

@@ -37,6 +37,7 @@ func (c *Config) validateMaintenance(d *configDecoder) {
 	var all []streams.Window
 	var paths []string
 	add := func(at string, w streams.Window) {
+		w.Origin = at
 		if w.ICalFile != "" {
 			b, err := os.ReadFile(w.ICalFile)
 			if err != nil || len(b) == 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,9 +29,12 @@ type setting struct {
 }
 
 // Keys of the control topic, beside the stream's name for its rate. No stream's name has a slash.
-const keyMaintenance = "/maintenance"
+const (
+	keyMaintenance = "/maintenance"
+	suffixRules    = "/rules"
+)
 
-func keyRules(stream string) string { return stream + "/rules" }
+func keyRules(stream string) string { return stream + suffixRules }
 
 // maxSetting bounds a record of the control topic: every broker takes that much.
 const maxSetting = 900_000
@@ -63,18 +67,19 @@ func newControl(s *site) *control {
 }
 
 // arrived hands a change to the detectors of this process.
-func (c *control) arrived(key string, row setting) {
-	switch {
-	case key == keyMaintenance:
+func (c *control) arrived(key string) {
+	if key == keyMaintenance {
 		for stream := range c.detectors {
 			c.guard(stream)
 		}
-	case row.Rules != nil:
-		c.guard(row.Stream)
-	default:
-		if g := c.detectors[key]; g != nil {
-			g.SetRate(row.Rate)
-		}
+		return
+	}
+	if stream, ok := strings.CutSuffix(key, suffixRules); ok {
+		c.guard(stream)
+		return
+	}
+	if rate, ok := c.Rate(key); ok && c.detectors[key] != nil {
+		c.detectors[key].SetRate(rate)
 	}
 }
 
@@ -137,6 +142,11 @@ func (c *control) SetRules(_ context.Context, stream string, rules []streams.Rul
 	return c.write(keyRules(stream), setting{Stream: stream, Rules: &rules})
 }
 
+// ResetRules implements api.Control.
+func (c *control) ResetRules(_ context.Context, stream string) error {
+	return c.remove(keyRules(stream))
+}
+
 // Rules implements api.Control.
 func (c *control) Rules(stream string) ([]streams.Rule, bool) {
 	row, ok := c.view.Get(keyRules(stream))
@@ -151,6 +161,9 @@ func (c *control) SetMaintenance(_ context.Context, windows []streams.Window) er
 	windows = append([]streams.Window{}, windows...)
 	return c.write(keyMaintenance, setting{Windows: &windows})
 }
+
+// ResetMaintenance implements api.Control.
+func (c *control) ResetMaintenance(context.Context) error { return c.remove(keyMaintenance) }
 
 // Maintenance implements api.Control.
 func (c *control) Maintenance() ([]streams.Window, bool) {
@@ -171,12 +184,19 @@ func (c *control) write(key string, row setting) error {
 	if err != nil {
 		return fmt.Errorf("writing setting %s: %w", key, err)
 	}
+	return c.send(key, sarama.ByteEncoder(value))
+}
+
+// remove takes a change back: the configuration holds again.
+func (c *control) remove(key string) error { return c.send(key, nil) }
+
+func (c *control) send(key string, value sarama.Encoder) error {
 	producer, err := sarama.NewSyncProducer(c.site.kafka.Brokers, c.site.client())
 	if err != nil {
 		return fmt.Errorf("writing setting %s: %w", key, err)
 	}
 	defer producer.Close()
-	_, _, err = producer.SendMessage(&sarama.ProducerMessage{Topic: c.site.topics.Control(), Key: sarama.StringEncoder(key), Value: sarama.ByteEncoder(value)})
+	_, _, err = producer.SendMessage(&sarama.ProducerMessage{Topic: c.site.topics.Control(), Key: sarama.StringEncoder(key), Value: value})
 	if err != nil {
 		return fmt.Errorf("writing setting %s: %w", key, err)
 	}

@@ -39,7 +39,7 @@ func newObedience(s *site) *obedience {
 		return row, err
 	}
 	f.view = views.NewTable(s.kafka.Brokers, s.topics.Feedback(), s.client(), decode, s.log)
-	f.view.OnChange(func(string, *streams.Feedback) {
+	f.view.OnChange(func(string) {
 		for _, to := range f.follows {
 			select {
 			case to.changed <- struct{}{}:

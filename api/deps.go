@@ -129,10 +129,14 @@ type Control interface {
 	Rate(stream string) (float64, bool)
 	// SetRules replaces the rules of a stream; they have been checked.
 	SetRules(ctx context.Context, stream string, rules []streams.Rule) error
+	// ResetRules forgets the rules set at run time: the configuration's hold again.
+	ResetRules(ctx context.Context, stream string) error
 	// Rules returns the rules set at run time, and false where the configuration's hold.
 	Rules(stream string) ([]streams.Rule, bool)
 	// SetMaintenance replaces the windows of all streams; they have been checked.
 	SetMaintenance(ctx context.Context, windows []streams.Window) error
+	// ResetMaintenance forgets the windows set at run time: the configuration's hold again.
+	ResetMaintenance(ctx context.Context) error
 	// Maintenance returns the windows set at run time, and false where the configuration's hold.
 	Maintenance() ([]streams.Window, bool)
 }

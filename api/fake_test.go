@@ -293,6 +293,20 @@ func (c *fakeControl) Rules(stream string) ([]streams.Rule, bool) {
 	return rules, ok
 }
 
+func (c *fakeControl) ResetRules(_ context.Context, stream string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.rules, stream)
+	return nil
+}
+
+func (c *fakeControl) ResetMaintenance(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.windows = nil
+	return nil
+}
+
 func (c *fakeControl) SetMaintenance(_ context.Context, windows []streams.Window) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -30,10 +31,36 @@ type putRulesInput struct {
 	Body ruleList
 }
 
+// window is a maintenance window and where it comes from.
+type window struct {
+	streams.Window
+	Origin string `json:"origin,omitempty" readOnly:"true" doc:"Its place in the configuration, such as maintenance.0 or streams.NAME.maintenance.0; api for one set at run time."`
+}
+
 // windowList is the maintenance windows of all streams.
 type windowList struct {
-	Items   []streams.Window `json:"items" maxItems:"1000" doc:"Events inside a window are scored and stored, and their anomalies notify nobody."`
-	Changed bool             `json:"changed,omitempty" readOnly:"true" doc:"Set at run time, so the configuration's do not hold."`
+	Items   []window `json:"items" maxItems:"1000" doc:"Events inside a window are scored and stored, and their anomalies notify nobody."`
+	Changed bool     `json:"changed,omitempty" readOnly:"true" doc:"Set at run time, so the configuration's do not hold."`
+}
+
+// originAPI is the origin of windows set at run time.
+const originAPI = "api"
+
+func newWindows(items []streams.Window, changed bool) windowList {
+	out := windowList{Items: make([]window, len(items)), Changed: changed}
+	for i, w := range items {
+		out.Items[i] = window{w, cmp.Or(w.Origin, originAPI)}
+	}
+	return out
+}
+
+// plain returns the windows without their origin.
+func (l *windowList) plain() []streams.Window {
+	out := make([]streams.Window, len(l.Items))
+	for i := range l.Items {
+		out[i] = l.Items[i].Window
+	}
+	return out
 }
 
 type windowsOutput struct{ Body windowList }
@@ -49,6 +76,10 @@ func (s *Server) guardRoutes() {
 		OperationID: "put-rules", Method: http.MethodPut, Path: "/api/streams/{stream}/rules", Tags: []string{tagStreams},
 		Summary: "Replacing rules", Description: "Replaces all rules of a stream, at once and in every process. They go before those of the configuration. The audit keeps who did it.",
 	}, s.putRules)
+	route(s, RoleAdmin, huma.Operation{
+		OperationID: "reset-rules", Method: http.MethodDelete, Path: "/api/streams/{stream}/rules", Tags: []string{tagStreams}, DefaultStatus: http.StatusOK,
+		Summary: "Going back to the rules of the configuration", Description: "Forgets the rules set at run time: those of the configuration hold again, and are the answer. The audit keeps who did it.",
+	}, s.resetRules)
 	route(s, RoleRead, huma.Operation{
 		OperationID: "get-maintenance", Method: http.MethodGet, Path: "/api/maintenance", Tags: []string{tagStreams},
 		Summary: "Reading maintenance windows", Description: "The windows that hold now, of the streams that the caller may see.",
@@ -58,6 +89,10 @@ func (s *Server) guardRoutes() {
 		Summary: "Replacing maintenance windows", Description: "Replaces the windows of all streams, at once and in every process. They go before those of the configuration. " +
 			"A calendar is given as text (ical). The audit keeps who did it.",
 	}, s.putMaintenance)
+	route(s, RoleAdmin, huma.Operation{
+		OperationID: "reset-maintenance", Method: http.MethodDelete, Path: "/api/maintenance", Tags: []string{tagStreams}, DefaultStatus: http.StatusOK,
+		Summary: "Going back to the windows of the configuration", Description: "Forgets the windows set at run time: those of the configuration hold again, and are the answer. The audit keeps who did it.",
+	}, s.resetMaintenance)
 }
 
 // rules are those that hold now: a change at run time goes before the configuration.
@@ -73,10 +108,10 @@ func (s *Server) rules(d *streams.Definition) ruleList {
 func (s *Server) windows() windowList {
 	if s.deps.Control != nil {
 		if windows, ok := s.deps.Control.Maintenance(); ok {
-			return windowList{list(windows), true}
+			return newWindows(windows, true)
 		}
 	}
-	return windowList{list(s.config.Maintenance), false}
+	return newWindows(s.config.Maintenance, false)
 }
 
 func (s *Server) getRules(ctx context.Context, in *StreamInput) (*rulesOutput, error) {
@@ -102,30 +137,55 @@ func (s *Server) putRules(ctx context.Context, in *putRulesInput) (*rulesOutput,
 	if err := s.deps.Control.SetRules(ctx, d.Name, in.Body.Items); err != nil {
 		return nil, err
 	}
-	name := func(r streams.Rule) string { return r.Name }
-	s.audit(ctx, "stream.rules", d.Name, changed(names(before.Items, name), names(in.Body.Items, name)))
+	s.audit(ctx, "stream.rules", d.Name, changesOf(before.Items, in.Body.Items, nameOfRule))
 	return &rulesOutput{ruleList{in.Body.Items, true}}, nil
+}
+
+func (s *Server) resetRules(ctx context.Context, in *StreamInput) (*rulesOutput, error) {
+	d, err := s.stream(ctx, in.Stream)
+	if err != nil {
+		return nil, err
+	}
+	if s.deps.Control == nil {
+		return nil, problem(http.StatusNotImplemented, "this process cannot change streams")
+	}
+	before := s.rules(d)
+	if err := s.deps.Control.ResetRules(ctx, d.Name); err != nil {
+		return nil, err
+	}
+	now := ruleList{Items: list(d.Rules)}
+	s.audit(ctx, "stream.rules.reset", d.Name, changesOf(before.Items, now.Items, nameOfRule))
+	return &rulesOutput{now}, nil
 }
 
 func (s *Server) getMaintenance(ctx context.Context, _ *struct{}) (*windowsOutput, error) {
 	out := s.windows()
 	who := whoOf(ctx)
-	out.Items = slices.DeleteFunc(slices.Clone(out.Items), func(w streams.Window) bool {
+	out.Items = slices.DeleteFunc(out.Items, func(w window) bool {
 		return len(w.Streams) > 0 && !slices.ContainsFunc(w.Streams, who.sees)
 	})
 	return &windowsOutput{out}, nil
 }
 
-func (s *Server) putMaintenance(ctx context.Context, in *putWindowsInput) (*windowsOutput, error) {
+// maySetWindows refuses callers who see a part of what windows are about, and processes that cannot change anything.
+func (s *Server) maySetWindows(ctx context.Context) error {
 	if len(whoOf(ctx).streams) > 0 {
-		return nil, problem(http.StatusForbidden, "windows are of all streams, and this token sees some streams only")
+		return problem(http.StatusForbidden, "windows are of all streams, and this token sees some streams only")
 	}
 	if s.deps.Control == nil {
-		return nil, problem(http.StatusNotImplemented, "this process cannot change streams")
+		return problem(http.StatusNotImplemented, "this process cannot change streams")
 	}
-	problems := guards.CheckWindows(in.Body.Items)
+	return nil
+}
+
+func (s *Server) putMaintenance(ctx context.Context, in *putWindowsInput) (*windowsOutput, error) {
+	if err := s.maySetWindows(ctx); err != nil {
+		return nil, err
+	}
+	windows := in.Body.plain()
+	problems := guards.CheckWindows(windows)
 	size := 0
-	for i, w := range in.Body.Items {
+	for i, w := range windows {
 		size += len(w.ICal)
 		for _, name := range w.Streams {
 			if s.definition(name) == nil {
@@ -140,12 +200,23 @@ func (s *Server) putMaintenance(ctx context.Context, in *putWindowsInput) (*wind
 		return nil, err
 	}
 	before := s.windows()
-	if err := s.deps.Control.SetMaintenance(ctx, in.Body.Items); err != nil {
+	if err := s.deps.Control.SetMaintenance(ctx, windows); err != nil {
 		return nil, err
 	}
-	name := func(w streams.Window) string { return w.Name }
-	s.audit(ctx, "maintenance", "", changed(names(before.Items, name), names(in.Body.Items, name)))
-	return &windowsOutput{windowList{in.Body.Items, true}}, nil
+	s.audit(ctx, "maintenance", "", changesOf(before.plain(), windows, nameOfWindow))
+	return &windowsOutput{newWindows(windows, true)}, nil
+}
+
+func (s *Server) resetMaintenance(ctx context.Context, _ *struct{}) (*windowsOutput, error) {
+	if err := s.maySetWindows(ctx); err != nil {
+		return nil, err
+	}
+	before := s.windows()
+	if err := s.deps.Control.ResetMaintenance(ctx); err != nil {
+		return nil, err
+	}
+	s.audit(ctx, "maintenance.reset", "", changesOf(before.plain(), s.config.Maintenance, nameOfWindow))
+	return &windowsOutput{newWindows(s.config.Maintenance, false)}, nil
 }
 
 // refused makes an error of everything wrong with the items of a body, and nil of nothing.
@@ -164,17 +235,4 @@ func refused(problems []guards.Problem) error {
 		errs[i] = badField(location, p.Message, nil)
 	}
 	return problem(http.StatusUnprocessableEntity, "validation failed", errs...)
-}
-
-func names[T any](items []T, name func(T) string) []string {
-	out := make([]string, len(items))
-	for i := range items {
-		out[i] = name(items[i])
-	}
-	return out
-}
-
-// changed tells the audit what a list was and is.
-func changed(before, after []string) string {
-	return fmt.Sprintf("from %d (%s) to %d (%s)", len(before), strings.Join(before, ", "), len(after), strings.Join(after, ", "))
 }

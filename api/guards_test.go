@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"anomalystream/streams"
 )
@@ -45,8 +46,46 @@ func TestRules(t *testing.T) {
 	var audit struct{ Items []streams.Audit }
 	r.call(200, "GET", "/api/audit", "").decode(t, &audit)
 	if len(audit.Items) != 2 || audit.Items[1].Action != "stream.rules" || audit.Items[1].Object != "server_metrics" ||
-		audit.Items[1].Detail != "from 1 (file) to 2 (hot, calm)" || audit.Items[0].Detail != "from 2 (hot, calm) to 0 ()" {
+		audit.Items[1].Detail != `added {"name":"hot","field":"cpu","entity":"web-*","max":95}; added {"name":"calm","max_anomalies":5}; removed {"name":"file","field":"cpu","max":10}` {
 		t.Errorf("got %+v", audit.Items)
+	}
+	got.Changed = false
+	r.call(200, "DELETE", "/api/streams/server_metrics/rules", "").decode(t, &got)
+	if _, set := r.control.rules["server_metrics"]; set || len(got.Items) != 1 || got.Items[0].Name != "file" || got.Changed {
+		t.Errorf("after going back to the configuration: %+v", got)
+	}
+	r.call(404, "DELETE", "/api/streams/nothing/rules", "")
+	r.call(200, "GET", "/api/audit", "").decode(t, &audit)
+	if a := audit.Items[0]; a.Action != "stream.rules.reset" || a.Object != "server_metrics" || a.Detail != `added {"name":"file","field":"cpu","max":10}` {
+		t.Errorf("got %+v", a)
+	}
+}
+
+// TestChangesOf tells what the audit keeps of a change of rules or windows.
+func TestChangesOf(t *testing.T) {
+	t.Parallel()
+	five, six := 5.0, 6.0
+	a, changed, b := streams.Rule{Name: "a", Max: &five}, streams.Rule{Name: "a", Max: &six}, streams.Rule{Name: "b", Field: strings.Repeat("ö", 300)}
+	long := changesOf(nil, []streams.Rule{b}, nameOfRule)
+	for got, want := range map[string]string{
+		changesOf([]streams.Rule{a}, []streams.Rule{a}, nameOfRule):       "nothing changed",
+		changesOf([]streams.Rule{a, b}, []streams.Rule{b, a}, nameOfRule): "another order",
+		changesOf([]streams.Rule{a}, []streams.Rule{changed}, nameOfRule): `changed {"name":"a","max":5} to {"name":"a","max":6}`,
+		changesOf([]streams.Rule{a}, nil, nameOfRule):                     `removed {"name":"a","max":5}`,
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if len(long) > mostOfItem+len("added ") || !utf8.ValidString(long) || !strings.HasSuffix(long, "ö…") {
+		t.Errorf("got %q", long)
+	}
+	many := make([]streams.Rule, 1000)
+	for i := range many {
+		many[i].Name = fmt.Sprint("rule-", i)
+	}
+	if got := changesOf(nil, many, nameOfRule); len(got) > mostOfChange {
+		t.Errorf("%d bytes for the audit, want at most %d", len(got), mostOfChange)
 	}
 }
 
@@ -64,23 +103,25 @@ func locations(t *testing.T, a *answer) (out []string) {
 // TestMaintenance replaces the windows of all streams, with a calendar as text.
 func TestMaintenance(t *testing.T) {
 	t.Parallel()
-	r := serve(t, nil)
+	r := serve(t, func(c *Config, _ *Deps) {
+		c.Maintenance = []streams.Window{{Name: "file", Streams: []string{"transactions"}, Cron: "0 1 * * *", Duration: "1h", Origin: "streams.transactions.maintenance.0"}}
+	})
 	calendar, err := json.Marshal("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART;VALUE=DATE:20260701\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
-		Items   []streams.Window
+		Items   []window
 		Changed bool
 	}
 	r.call(200, "GET", "/api/maintenance", "").decode(t, &got)
-	if got.Items == nil || len(got.Items) != 0 || got.Changed {
+	if len(got.Items) != 1 || got.Items[0].Origin != "streams.transactions.maintenance.0" || got.Changed {
 		t.Errorf("got %+v", got)
 	}
 	body := fmt.Sprintf(`{"items":[{"name":"night","streams":["transactions"],"cron":"0 2 * * *","duration":"1h","timezone":"Europe/Berlin","learn":false},{"name":"days","ical":%s}]}`, calendar)
 	r.call(200, "PUT", "/api/maintenance", body)
 	r.call(200, "GET", "/api/maintenance", "").decode(t, &got)
-	if len(got.Items) != 2 || got.Items[0].Learns() || !got.Items[1].Learns() || !got.Changed || len(r.control.windows) != 2 {
+	if len(got.Items) != 2 || got.Items[0].Learns() || !got.Items[1].Learns() || got.Items[0].Origin != originAPI || !got.Changed || len(r.control.windows) != 2 {
 		t.Errorf("got %+v", got)
 	}
 	refusal := r.call(422, "PUT", "/api/maintenance",
@@ -91,6 +132,20 @@ func TestMaintenance(t *testing.T) {
 	r.call(422, "PUT", "/api/maintenance", `{"items":[{"name":"a","ical":"`+strings.Repeat("x", maxCalendars+1)+`"}]}`)
 	if len(r.control.windows) != 2 {
 		t.Error("a refused list changed the windows")
+	}
+	// What was read can be written: the origin is not taken from there.
+	r.call(200, "PUT", "/api/maintenance", `{"items":[{"name":"night","cron":"0 2 * * *","duration":"1h","origin":"maintenance.7"}],"changed":true}`)
+	if got.Changed = false; len(r.control.windows) != 1 || r.control.windows[0].Origin != "" {
+		t.Errorf("got %+v", r.control.windows)
+	}
+	r.call(200, "DELETE", "/api/maintenance", "").decode(t, &got)
+	if len(got.Items) != 1 || got.Items[0].Name != "file" || got.Changed || r.control.windows != nil {
+		t.Errorf("after going back to the configuration: %+v", got)
+	}
+	var audit struct{ Items []streams.Audit }
+	r.call(200, "GET", "/api/audit", "").decode(t, &audit)
+	if a := audit.Items[0]; a.Action != "maintenance.reset" || !strings.HasPrefix(a.Detail, `added {"name":"file",`) || !strings.Contains(a.Detail, `; removed {"name":"night",`) {
+		t.Errorf("got %+v", a)
 	}
 }
 
@@ -106,8 +161,10 @@ func TestGuardsAccess(t *testing.T) {
 		r.call(want.read, "GET", "/api/streams/transactions/rules", "")
 		r.call(want.other, "GET", "/api/streams/server_metrics/rules", "")
 		r.call(want.rules, "PUT", "/api/streams/transactions/rules", `{"items":[]}`)
+		r.call(want.rules, "DELETE", "/api/streams/transactions/rules", "")
 		if want.windows != 200 {
 			r.call(want.windows, "PUT", "/api/maintenance", `{"items":[]}`)
+			r.call(want.windows, "DELETE", "/api/maintenance", "")
 		}
 		var got struct{ Items []streams.Window }
 		r.call(200, "GET", "/api/maintenance", "").decode(t, &got)

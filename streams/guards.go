@@ -30,6 +30,7 @@ type Window struct {
 	ICal     string   `yaml:"-" json:"ical,omitempty"`              // Text of an iCalendar file.
 	ICalFile string   `yaml:"ical_file" json:"ical_file,omitempty"` // Where the configuration took that text from.
 	Learn    *bool    `yaml:"learn" json:"learn,omitempty"`         // Whether the models learn what comes inside; nil for true.
+	Origin   string   `yaml:"-" json:"-"`                           // Where the configuration has it, such as maintenance.0; "" for one set at run time.
 }
 
 // Learns reports whether the models learn what comes inside the window.

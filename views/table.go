@@ -20,7 +20,7 @@ type Table[V any] struct {
 	topic   string
 	sarama  *sarama.Config
 	decode  func([]byte) (V, error)
-	changed func(key string, row V)
+	changed func(key string)
 	log     *slog.Logger
 
 	recovered atomic.Bool
@@ -36,8 +36,9 @@ func NewTable[V any](brokers []string, topic string, config *sarama.Config, deco
 	return &Table[V]{brokers: brokers, topic: topic, sarama: config, decode: decode, log: log.With("topic", topic), rows: map[string]V{}}
 }
 
-// OnChange calls f for each row that arrives, also while the view catches up. It must be set before Run; f must be quick.
-func (t *Table[V]) OnChange(f func(key string, row V)) { t.changed = f }
+// OnChange calls f with the key of each row that has arrived or left, also while the view catches up. It must be set before Run;
+// f must be quick.
+func (t *Table[V]) OnChange(f func(key string)) { t.changed = f }
 
 // Run keeps the view up to date until the context ends; it starts over with backoff while the brokers are away.
 func (t *Table[V]) Run(ctx context.Context) error {
@@ -115,15 +116,20 @@ func (t *Table[V]) set(key string, value []byte) {
 	t.mu.Lock()
 	t.rows[key] = row
 	t.mu.Unlock()
-	if t.changed != nil {
-		t.changed(key, row)
-	}
+	t.tell(key)
 }
 
 func (t *Table[V]) remove(key string) {
 	t.mu.Lock()
 	delete(t.rows, key)
 	t.mu.Unlock()
+	t.tell(key)
+}
+
+func (t *Table[V]) tell(key string) {
+	if t.changed != nil {
+		t.changed(key)
+	}
 }
 
 // rawCodec passes bytes through.

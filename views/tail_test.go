@@ -107,7 +107,7 @@ func TestTableFollowsATopic(t *testing.T) {
 	table := views.NewTable(broker.Brokers(), "rows", client(), decode, slog.New(slog.DiscardHandler))
 	var mu sync.Mutex
 	changes := 0
-	table.OnChange(func(string, string) { mu.Lock(); changes++; mu.Unlock() })
+	table.OnChange(func(string) { mu.Lock(); changes++; mu.Unlock() })
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- table.Run(ctx) }()

@@ -35,6 +35,7 @@ const row = (w) =>
       h("p", {}, h("b", {}, name(w.name)), h("span", { class: "muted" }, " for ", name(about(w)))),
       h("p", { class: "silence-line" }, name(when(w))),
       w.learn === false && h("p", { class: "silence-line muted", text: "The models do not learn what comes meanwhile." }),
+      h("p", { class: "silence-line muted" }, w.origin === "api" ? "Set over the API" : name(`In the configuration: ${w.origin}`)),
     ),
   );
 

@@ -18,9 +18,12 @@ func builtin(name string, features ...string) *streams.Definition {
 	for _, f := range features {
 		d.Features = append(d.Features, newFeature(f))
 	}
-	if name == "transactions" { // A payment has no history of its own: its values alone say whether it is odd.
-		for i := range d.Features {
+	for i := range d.Features {
+		switch name {
+		case "transactions": // A payment has no history of its own: its values alone say whether it is odd.
 			d.Features[i].Transforms = []string{"value"}
+		case "iot_sensors": // A sensor that hangs looks calm to every model.
+			d.Features[i].Stuck = streams.StuckAuto
 		}
 	}
 	return &d

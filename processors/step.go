@@ -61,7 +61,7 @@ func (e *Engine) Step(s *State, ev *streams.Event) (Result, *streams.Reject) {
 	}
 	v := e.sureOf(s, w)
 	if learn {
-		s.follow(ev, &v)
+		s.follow(ev, e.def.Incidents.Quiet, &v)
 	}
 	if e.conclude(s, ev, w, &r, d.Statistic, &v); r.Anomaly != nil {
 		s.settle(r.Anomaly, window)

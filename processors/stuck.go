@@ -33,7 +33,7 @@ type run struct {
 	value  float64
 	length int64     // Values of the run at hand; 0 before any.
 	since  time.Time // Event time of its first.
-	raised bool      // It was reported: nothing more until the value moves.
+	raised bool      // It was reported: what follows are reminders, until the value moves.
 
 	pairs    int64     // Values that followed another, of runs that ended.
 	repeats  int64     // Those that were equal to it.
@@ -70,7 +70,7 @@ func (r *run) limit(hold int64) int64 {
 	return n + n*again*again/32
 }
 
-// next takes in a value and reports whether it makes the feature stuck.
+// next takes in a value and reports whether it makes the feature stuck. It says so once for each run.
 func (r *run) next(v float64, at time.Time, hold int64) bool {
 	if r.length == 0 || v != r.value {
 		r.end()
@@ -86,6 +86,12 @@ func (r *run) next(v float64, at time.Time, hold int64) bool {
 	}
 	r.raised = true
 	return true
+}
+
+// reminds reports whether an event that goes on with a reported run says so once more: the first in each span since the run began.
+// before is the time of the newest event so far.
+func (r *run) reminds(before, at time.Time, span time.Duration) bool {
+	return r.raised && span > 0 && at.Sub(r.since)/span > before.Sub(r.since)/span
 }
 
 // end learns the run that a new value ends. One that was reported is a fault: only that there was one is kept.
@@ -104,15 +110,16 @@ func (r *run) end() {
 	}
 }
 
-// follow takes the event's values into the runs, and adds the features that have just become stuck. A value held in place of a
+// follow takes the event's values into the runs, and adds the features that have just become stuck, or still are: an incident must
+// not recover while its sensor hangs, so a reminder comes twice in the span after which it would. A value held in place of a
 // missing one is no repetition.
-func (s *State) follow(ev *streams.Event, v *sure) {
+func (s *State) follow(ev *streams.Event, quiet time.Duration, v *sure) {
 	for j := range s.watch.runs {
 		r, hold := &s.watch.runs[j], s.plan.holds[j]
 		if hold == 0 || math.IsNaN(ev.Values[j]) {
 			continue
 		}
-		if r.next(ev.Values[j], ev.Time, hold) {
+		if r.next(ev.Values[j], ev.Time, hold) || r.reminds(s.lastEvent, ev.Time, quiet/2) {
 			v.hold(j, s.plan.names[j], r)
 		}
 	}

@@ -62,7 +62,7 @@ const (
 // Changes of an incident.
 const (
 	ChangeOpened       = "opened"
-	ChangeExtended     = "extended" // More of the same.
+	ChangeExtended     = "extended" // More of the same; of a group also fewer members that go on.
 	ChangeWorsened     = "worsened" // Its peak rose markedly, or a group grew markedly.
 	ChangeJoined       = "joined"   // It became part of a group.
 	ChangeAcknowledged = "acknowledged"

@@ -93,6 +93,11 @@ func (t *turn) tick(at time.Time) {
 		k.advance(t.Passed)
 		t.settle(k)
 	}
+	for _, g := range t.Groups {
+		if g.outdated() {
+			t.tell(g, streams.ChangeExtended)
+		}
+	}
 	t.listen()
 	t.forget()
 }

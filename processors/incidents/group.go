@@ -147,6 +147,18 @@ func (t *turn) left(b *burst) {
 	}
 }
 
+// outdated reports whether a group was last told with members going on that have ended since. Members mostly end together, so
+// each tick tells of all that did, and not each of them.
+func (b *burst) outdated() bool {
+	lasting := make(map[string]bool, streams.MaxMembers)
+	for i := range b.Incident.Members {
+		if m := &b.Incident.Members[i]; m.Open {
+			lasting[m.Incident] = true
+		}
+	}
+	return slices.ContainsFunc(b.Members, func(m streams.IncidentMember) bool { return !m.Open && lasting[m.Incident] })
+}
+
 // members brings what a group tells of its members up to date.
 func (t *turn) members(g *burst) {
 	for j := range g.Members {

@@ -3,6 +3,7 @@
 import { Details, copyLink } from "./dialog.js";
 import { $, h, name } from "./dom.js";
 import { count, exact, moment, number, percent, score, sentence, severity } from "./format.js";
+import { silencer } from "./incidentwords.js";
 import { Judge } from "./judge.js";
 import { anomalyHash } from "./router.js";
 import { part, remove } from "./server.js";
@@ -150,6 +151,6 @@ function factsOf(a) {
   if (a.kind === "stuck") rows.unshift(["Kind", "A feature repeats one value for longer than its history allows"]);
   if (a.kind === "rule") rows.unshift(["Kind", "A hard limit of the stream's rules was crossed"]);
   if (a.replay) rows.push(["Replayed", "yes: nobody was notified"]);
-  if (a.suppressed_by) rows.push(["Silenced by", a.suppressed_by]);
+  if (a.suppressed_by) rows.push(["Silenced by", silencer(a.suppressed_by)]);
   return rows;
 }

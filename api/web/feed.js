@@ -2,7 +2,7 @@
 
 import { Pages } from "./pages.js";
 
-export const emptyFilter = { stream: "", entity: "", min_score: 0.6, min_severity: 0 };
+export const emptyFilter = { stream: "", entity: "", min_score: 0.6, min_severity: 0, suppressed: "" };
 
 export class Feed extends Pages {
   /** @param {(arrived: object[]) => void} changed is told after every change, with what has just come in live */
@@ -16,13 +16,14 @@ export class Feed extends Pages {
       (f.stream === "" || a.stream === f.stream) &&
       (f.entity === "" || a.entity.toLowerCase().includes(f.entity.toLowerCase())) &&
       a.score >= f.min_score &&
-      a.severity >= f.min_severity
+      a.severity >= f.min_severity &&
+      (f.suppressed === "" || f.suppressed === String(Boolean(a.suppressed_by)))
     );
   }
 
   queries() {
-    const { stream, entity, min_score, min_severity } = this.filter;
-    const query = { stream, min_score, min_severity, count: false };
+    const { stream, entity, min_score, min_severity, suppressed } = this.filter;
+    const query = { stream, min_score, min_severity, suppressed, count: false };
     // The store knows whole names only: parts of one match what is loaded, a whole one reaches further back.
     return entity ? [query, { ...query, entity }] : [query];
   }

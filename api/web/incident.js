@@ -4,7 +4,7 @@ import { Details, copyLink } from "./dialog.js";
 import { h, name, setText } from "./dom.js";
 import { ago, count, exact, moment, number, plural, severity, span } from "./format.js";
 import { IncidentChart } from "./incidentchart.js";
-import { actWords, kinds, lasted, lasts, pill, remarks, verdictWords, where } from "./incidentwords.js";
+import { actWords, kinds, lasted, lasts, pill, remarks, silencer, verdictWords, where } from "./incidentwords.js";
 import { Judge } from "./judge.js";
 import { incidentHash } from "./router.js";
 import { get, part } from "./server.js";
@@ -216,7 +216,7 @@ function factsOf(i) {
   }
   if (i.flapping) rows.push(["Comes and goes", "yes: it stays open until it has been quiet for longer"]);
   if (i.replay) rows.push(["Replayed", "yes: nobody was notified"]);
-  if (i.suppressed_by) rows.push(["Silenced by", i.suppressed_by]);
+  if (i.suppressed_by) rows.push(["Silenced by", silencer(i.suppressed_by)]);
   rows.push(["Revision", `${count(i.revision)}, ${i.change}`], ["Id", i.id]);
   return rows;
 }

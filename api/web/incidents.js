@@ -133,8 +133,10 @@ export class Incidents {
 
   #draw() {
     const { items } = this.#feed;
-    $("timeline-panel").hidden = items.length === 0;
-    if (items.length === 0) return;
+    if (items.length === 0) {
+      this.#timeline.clear();
+      return;
+    }
     const times = items.flatMap((i) => [i.at, Date.parse(i.end ?? i.latest)]);
     const newest = Math.max(...times);
     // Where something goes on the axis ends with the stream's time; a replay's is long past.

@@ -43,12 +43,22 @@ export function where(i) {
 /** A pill with the state. */
 export const pill = (i) => h("span", { class: "pill", dataset: { status: i.status } }, h("span", { class: "dot", "aria-hidden": "true" }), statusWords[i.status] ?? i.status);
 
+/** What silences something, by its suppressed_by: what kind of thing, a colon, and its name. */
+export function silencer(by) {
+  const colon = by.indexOf(":");
+  const [kind, named] = [by.slice(0, colon), by.slice(colon + 1)];
+  if (kind === "window") return `the maintenance window ${named}`;
+  if (kind === "limit") return `the limit ${named}`;
+  if (kind === "verdict") return "a verdict";
+  return by;
+}
+
 /** What else is to be known about it, in a few words each. */
 export function remarks(i) {
   const out = [];
   if (i.verdict) out.push(verdictWords[i.verdict] ?? i.verdict);
   if (i.flapping) out.push("comes and goes");
-  if (i.suppressed_by) out.push(`silenced by ${i.suppressed_by}`);
+  if (i.suppressed_by) out.push(`silenced by ${silencer(i.suppressed_by)}`);
   if (i.replay) out.push("replayed");
   return out;
 }

@@ -3,6 +3,7 @@
 import { $, batched, debounced, h, name, offer, setText } from "./dom.js";
 import { emptyFilter } from "./feed.js";
 import { exact, moment, number, plural, score, sentence, severity } from "./format.js";
+import { silencer } from "./incidentwords.js";
 import { rove, settle } from "./roving.js";
 
 const step = 100; // Rows added by each "show older".
@@ -56,6 +57,7 @@ export class List {
       entity: f.entity.value.trim(),
       min_score: Number(f.min_score.value),
       min_severity: Number(f.min_severity.value),
+      suppressed: f.suppressed.value,
     });
   }
 
@@ -67,7 +69,8 @@ export class List {
       f.stream.value === emptyFilter.stream &&
       f.entity.value === emptyFilter.entity &&
       Number(f.min_score.value) === emptyFilter.min_score &&
-      Number(f.min_severity.value) === emptyFilter.min_severity;
+      Number(f.min_severity.value) === emptyFilter.min_severity &&
+      f.suppressed.value === emptyFilter.suppressed;
     $("filters-clear").hidden = clear;
   }
 
@@ -128,7 +131,7 @@ export class List {
           h("time", { datetime: a.timestamp, title: exact(a.at), text: moment(a.at) }),
         ),
         h("span", { class: "row-why", dir: "auto", text: a.explanation.sentence }),
-        h("span", { class: "row-score" }, "Score ", h("b", { text: score(a.score) }), ` · ${a.votes} of ${a.voters} detectors`),
+        h("span", { class: "row-score" }, "Score ", h("b", { text: score(a.score) }), ` · ${reason(a)}`, a.suppressed_by ? ` · silenced by ${silencer(a.suppressed_by)}` : null),
       ),
     );
   }
@@ -148,6 +151,13 @@ export class List {
       Math.max(300, this.#spoken + quiet - Date.now()),
     );
   }
+}
+
+/** Who says that it is one. */
+function reason(a) {
+  if (a.kind === "rule") return "a rule";
+  if (a.kind === "stuck") return "a stuck value";
+  return `${a.votes} of ${a.voters} detectors`;
 }
 
 const most = 1000; // Unspoken anomalies remembered.

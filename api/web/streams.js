@@ -59,8 +59,10 @@ export class Streams {
   async poll() {
     clearTimeout(this.#timer);
     try {
-      const body = await get("api/streams");
-      this.items = body.items;
+      // The status counts what the models flagged; the store has what rules and stuck values made, too.
+      const [body, stats] = await Promise.all([get("api/streams"), get("api/stats").catch(() => ({ streams: [] }))]);
+      const stored = new Map(stats.streams.map((s) => [s.stream, s.anomalies]));
+      this.items = body.items.map((s) => ({ ...s, anomalies: stored.get(s.name) ?? s.status.flagged }));
       this.#sample();
       this.#render();
       this.#failed(null);
@@ -114,11 +116,11 @@ export class Streams {
       total += Number.isFinite(now) ? now : 0;
       this.#fill(card, s, now);
     }
-    const sum = (of) => this.items.reduce((n, s) => n + of(s.status), 0);
+    const sum = (of) => this.items.reduce((n, s) => n + of(s), 0);
     const measured = this.items.some((s) => Number.isFinite(this.#rate(s.name)));
     setText($("total-rate"), measured ? rate(total) : "–");
-    setText($("total-events"), compact(sum((s) => s.seen)));
-    setText($("total-anomalies"), compact(sum((s) => s.flagged)));
+    setText($("total-events"), compact(sum((s) => s.status.seen)));
+    setText($("total-anomalies"), compact(sum((s) => s.anomalies)));
     this.select(this.#selected);
   }
 
@@ -154,7 +156,7 @@ export class Streams {
     setText(card.chip, phases[status.phase] ?? status.phase);
     setText(card.speed.value, rate(now));
     setText(card.events.value, compact(status.seen));
-    setText(card.anomalies.value, compact(status.flagged));
+    setText(card.anomalies.value, compact(s.anomalies));
     const warming = status.detectors.warming > 0;
     card.warm.parentElement.hidden = !warming;
     if (warming) {

@@ -7,6 +7,9 @@ import { rove, settle } from "./roving.js";
 
 const narrowest = 60; // Seconds the axis spans at least.
 const least = 0.006; // Part of the axis that a bar takes at least.
+const thickest = 20; // Pixels of a lane; thinner ones where a band would get taller than this:
+const tallest = 160;
+const thinnest = 6;
 const mostTicks = 8;
 const lastTick = 0.94; // Where the text of a tick would not fit any more.
 const second = 1000;
@@ -36,6 +39,11 @@ export class Timeline {
     if (focused) [...box.querySelectorAll("button")].find((b) => b.dataset.id === focused)?.focus();
   }
 
+  /** Shows that there is nothing to draw. The panel keeps its place, so that nothing below moves when an incident comes. */
+  clear() {
+    $("timeline").replaceChildren(h("p", { class: "empty", text: "Incidents appear here as bars from their start to their end." }));
+  }
+
   #band(stream, items, axis) {
     const lanes = []; // Where each lane ends, as a part of the axis.
     const bars = items
@@ -52,7 +60,7 @@ export class Timeline {
       "div",
       { class: "lane", role: "group", "aria-label": `Incidents of ${stream}` },
       h("p", { class: "lane-name" }, name(stream)),
-      h("div", { class: "lane-bars", style: { "--lanes": String(lanes.length) } }, ...bars),
+      h("div", { class: "lane-bars", style: { "--lanes": String(lanes.length), "--row": `${Math.max(thinnest, Math.min(thickest, Math.floor(tallest / lanes.length)))}px` } }, ...bars),
     );
   }
 

@@ -25,7 +25,7 @@ func serve(ctx context.Context, w *world, addr string, tokens []api.Token) (*ser
 	}
 	server, err := api.New(api.Config{
 		Addr: addr, Streams: definitions, Tokens: tokens, Heartbeat: time.Second, Log: slog.New(slog.DiscardHandler),
-		Maintenance: []streams.Window{{Name: "<b>backup</b>", Streams: []string{"server_metrics"}, Cron: "0 2 * * *", Duration: "2h", Timezone: "Europe/Berlin"}},
+		Maintenance: []streams.Window{{Name: "<b>backup</b>", Streams: []string{"server_metrics"}, Cron: "0 2 * * *", Duration: "2h", Timezone: "Europe/Berlin", Origin: "maintenance.0"}},
 	}, api.Deps{History: w, Statuses: w, Incidents: w, Feedback: w})
 	if err != nil {
 		return nil, err

@@ -118,6 +118,9 @@ func (w *world) flag(s *source, status *streams.DetectorStatus, r *streams.Rollu
 		}
 		a.Detectors = append(a.Detectors, streams.DetectorVote{Name: name, Raw: deviation * float64(i+1) / 3, Score: v, Vote: vote})
 	}
+	if w.offset%5 == 0 && !w.faulty[status.Key()] {
+		a.Suppressed = "window:night"
+	}
 	status.Anomalies++
 	r.Anomalies++
 	r.ScoreMax = &score

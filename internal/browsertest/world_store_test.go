@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,7 +36,7 @@ func (w *world) Anomalies(_ context.Context, q streams.AnomalyQuery) (streams.An
 	for i := end - 1; i >= 0; i-- {
 		a := w.anomalies[i]
 		if q.Stream != "" && a.Stream != q.Stream || q.Entity != "" && a.Entity != q.Entity || a.Score < q.MinScore || a.Severity < q.MinSeverity ||
-			a.Timestamp.Before(q.From) || q.Incident != "" && !w.about(&a, q.Incident) {
+			q.Suppressed != "" && (q.Suppressed == streams.SuppressedOnly) != (a.Suppressed != "") || a.Timestamp.Before(q.From) || q.Incident != "" && !w.about(&a, q.Incident) {
 			continue
 		}
 		if len(page.Items) == q.Limit {
@@ -81,7 +82,22 @@ func (w *world) Delete(_ context.Context, id, _ string) error {
 	return nil
 }
 
-func (w *world) Stats(context.Context) ([]streams.StreamStats, error) { return nil, nil }
+func (w *world) Stats(context.Context) ([]streams.StreamStats, error) {
+	if w.broken.Load() {
+		return nil, errBroken
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	counts := map[string]int64{}
+	for i := range w.anomalies {
+		counts[w.anomalies[i].Stream]++
+	}
+	var out []streams.StreamStats
+	for _, stream := range slices.Sorted(maps.Keys(counts)) {
+		out = append(out, streams.StreamStats{Stream: stream, Anomalies: counts[stream]})
+	}
+	return out, nil
+}
 
 func (w *world) Rollups(_ context.Context, q streams.RollupQuery) ([]streams.Rollup, error) {
 	if w.broken.Load() {

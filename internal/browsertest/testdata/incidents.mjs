@@ -12,6 +12,8 @@ const listed = (page, query) => page.evaluate(async (q) => (await (await fetch(`
 const state = (page, status) => page.waitForSelector(`#incident[open] .pill[data-status="${status}"]`);
 const told = (page, text) => page.waitForFunction((t) => document.querySelector("dialog[open] .judge-told")?.textContent.includes(t), text);
 const held = (page, n) => page.waitForFunction((want) => document.querySelectorAll("dialog[open] .held li").length === want, n);
+/** How far down the page the list begins. */
+const place = (page) => page.evaluate(() => document.querySelector("#incidents").getBoundingClientRect().top + scrollY);
 const still = (page) => page.waitForTimeout(400); // For the picture: dialogs move in, colours fade.
 
 async function close(page) {
@@ -34,6 +36,7 @@ export async function incidents() {
   await check("an incident appears by itself", async () => {
     const before = await ids(page);
     const waiting = Number(await page.textContent("#waiting-count"));
+    const top = await place(page);
     await ask("fault");
     await page.waitForFunction((old) => [...document.querySelectorAll("#incident-list button")].some((b) => !old.includes(b.dataset.id)), before);
     id = (await ids(page)).find((i) => !before.includes(i));
@@ -41,6 +44,7 @@ export async function incidents() {
     assert((await row.locator(".pill").getAttribute("data-status")) === "open", "it is not open");
     await page.waitForFunction((n) => Number(document.querySelector("#waiting-count").textContent) === n, waiting + 1);
     await page.waitForSelector(`#timeline button[data-id="${id}"][data-status="open"]`);
+    assert((await place(page)) === top, "the list has moved");
     await page.waitForTimeout(3000); // For the picture: let it last a little.
     await shot(page, "incidents-light");
     await accessible(page);
@@ -112,7 +116,7 @@ export async function incidents() {
     await close(page);
     await silence.waitFor({ state: "detached" });
     const window = await page.locator("#window-list li").innerText();
-    assert(/<b>backup<\/b> for server_metrics\s+For 2h at 0 2 \* \* \* \(Europe\/Berlin\)/.test(window), `the maintenance window reads ${window}`);
+    assert(/<b>backup<\/b> for server_metrics\s+For 2h at 0 2 \* \* \* \(Europe\/Berlin\)\s+In the configuration: maintenance.0$/.test(window), `the maintenance window reads ${window}`);
   });
   await check("its recovery shows by itself", async () => {
     await page.goto(`${url}/${hash(id)}`);
@@ -173,10 +177,13 @@ export async function incidents() {
     await close(page);
   });
   await check("the filters select", async () => {
+    const top = await place(page);
     await page.locator("#incident-filters input[value='ended']").check({ force: true });
     await page.waitForFunction(() => [...document.querySelectorAll("#incident-list .pill")].every((p) => ["resolved", "recovered"].includes(p.dataset.status)));
     await page.selectOption("#incident-filters [name=kind]", "silent");
     await page.waitForFunction(() => document.querySelector("#incidents-empty:not([hidden])")?.textContent.includes("matches this filter"));
+    await page.waitForFunction(() => document.querySelector("#timeline .empty") !== null);
+    assert((await place(page)) === top, "the list has moved");
     await page.locator("#incident-filters input[value='open']").check({ force: true });
     await page.waitForFunction(() => document.querySelectorAll("#incident-list li").length === 1);
     await page.click("#incident-filters-clear");

@@ -170,6 +170,17 @@ export async function world() {
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => location.hash === "#/stream/transactions/card-00021");
   });
+  await check("what is silenced can be listed and left out", async () => {
+    await page.waitForSelector("#list li");
+    await page.selectOption("#filters [name=suppressed]", "true");
+    await page.waitForFunction(() => {
+      const all = [...document.querySelectorAll("#list .row-score")];
+      return all.length > 0 && all.every((s) => s.textContent.endsWith("silenced by the maintenance window night"));
+    });
+    await page.selectOption("#filters [name=suppressed]", "false");
+    await page.waitForFunction(() => document.querySelectorAll("#list li").length > 0 && !document.querySelector("#list").textContent.includes("silenced"));
+    await page.click("#filters-clear");
+  });
   await check("an anomaly can be deleted", async () => {
     await page.goto(`${url}/#/stream/server_metrics/db-1`);
     const button = rows(page).nth(5).locator("button");

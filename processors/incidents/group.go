@@ -18,7 +18,7 @@ func (t *turn) begin(b *burst) {
 			t.join(g, b)
 			t.tell(b, streams.ChangeOpened)
 			switch {
-			case float64(g.Incident.MemberCount) >= float64(worse*float64(g.ToldMembers)):
+			case float64(len(g.Members)) >= float64(worse*float64(g.ToldMembers)):
 				t.tell(g, streams.ChangeWorsened)
 			case g.Incident.Latest.Sub(g.ToldLatest) >= pace:
 				t.tell(g, streams.ChangeExtended)
@@ -110,7 +110,6 @@ func (t *turn) join(g, b *burst) {
 		return
 	}
 	g.Members = append(g.Members, entry)
-	i.MemberCount = len(g.Members)
 }
 
 // group returns the group of an id, nil where none lasts.
@@ -147,9 +146,12 @@ func (t *turn) left(b *burst) {
 	}
 }
 
-// outdated reports whether a group was last told with members going on that have ended since. Members mostly end together, so
-// each tick tells of all that did, and not each of them.
+// outdated reports whether a group was last told with fewer members than it has, or with some going on that have ended since.
+// Members mostly begin and end together, so each tick tells of all that did, and not each of them.
 func (b *burst) outdated() bool {
+	if len(b.Members) > b.Incident.MemberCount {
+		return true
+	}
 	lasting := make(map[string]bool, streams.MaxMembers)
 	for i := range b.Incident.Members {
 		if m := &b.Incident.Members[i]; m.Open {
@@ -171,7 +173,7 @@ func (t *turn) members(g *burst) {
 	slices.SortFunc(members, func(a, b streams.IncidentMember) int {
 		return cmp.Or(cmp.Compare(b.PeakAlert, a.PeakAlert), cmp.Compare(b.Anomalies, a.Anomalies), cmp.Compare(a.Entity, b.Entity))
 	})
-	g.Incident.Members = members[:min(len(members), streams.MaxMembers)]
+	g.Incident.Members, g.Incident.MemberCount = members[:min(len(members), streams.MaxMembers)], len(members)
 	if g.Incident.End != nil {
 		return // Who was there meanwhile is what counts.
 	}

@@ -76,7 +76,7 @@ type burst struct {
 	Ended    time.Time                `json:"ended"`              // Of a group: the latest end of a member.
 	Verdicts []verdict                `json:"verdicts,omitempty"` // Those not withdrawn, oldest first.
 
-	// What the newest revision told.
+	// What the newest revision told, beside the Incident's own members and their number.
 	ToldCount    int64     `json:"told_count"`
 	ToldLatest   time.Time `json:"told_latest"`
 	ToldSeverity float64   `json:"told_severity"`

@@ -86,7 +86,32 @@ func (e *Engine) take(s *State, f *streams.Feedback) bool {
 	if v.kind == streams.VerdictReal && s.concerns(&v, s.fitFrom) || v.kind == streams.VerdictExpected && s.concerns(&v, s.fitTo) {
 		e.refit(s)
 	}
+	if kept := s.verdict(v.id); v.kind == streams.VerdictExpected && v.alert > 0 {
+		kept.alert = max(v.alert, e.alertOf(s, &v))
+	}
 	return true
+}
+
+// alertOf returns the highest alert score that the rows of a verdict have by the models and the past as they are now, 0 where none
+// is kept. The one that its anomaly had came from other models and a shorter past: the same event again would seem stronger.
+func (e *Engine) alertOf(s *State, v *verdict) (most float64) {
+	e.guard(s)
+	if e.def.Alert != streams.AlertDepth || s.guarded.selected {
+		return 0 // What rules neutralise hangs on the values of the event, which are gone.
+	}
+	w := e.getWork()
+	defer e.works.Put(w)
+	w.row = sized(w.row, s.plan.columns())
+	for i := s.fitFrom; i < s.seen; i++ {
+		if !v.covers(s.timeOf(i)) {
+			continue
+		}
+		s.rows.get(i, 0, w.row)
+		if d, scored := e.judge(s, w); scored {
+			most = max(most, s.calibrator.Depth(d.Statistic))
+		}
+	}
+	return most
 }
 
 // sensible brings a time into the years that a saved state can hold.

@@ -67,7 +67,11 @@ func anomalies(i *streams.Incident) string {
 	if i.Anomalies == 1 {
 		return "one anomaly"
 	}
-	return fmt.Sprintf("%d anomalies in %s", i.Anomalies, length(i.Latest.Sub(i.Start)))
+	span := i.Latest.Sub(i.Start)
+	if span == 0 {
+		return fmt.Sprintf("%d anomalies at once", i.Anomalies)
+	}
+	return fmt.Sprintf("%d anomalies in %s", i.Anomalies, length(span))
 }
 
 // leading names the features that make up half of the incident, at most three.

@@ -5,6 +5,7 @@ import { get, setToken, token } from "./server.js";
 
 export class Access {
   me = null; // {name, role, streams}, null while unknown or refused.
+  refused = false; // The server wants to know who this is before it shows anything.
   #changed;
   #asked = false;
 
@@ -44,9 +45,11 @@ export class Access {
   async check() {
     try {
       this.me = await get("api/me");
+      this.refused = false;
     } catch (error) {
       this.me = null;
-      if (error.status === 401 && !this.#asked) {
+      this.refused = error.status === 401;
+      if (this.refused && !this.#asked) {
         this.#asked = true;
         this.ask();
       }
@@ -59,11 +62,13 @@ export class Access {
     setToken(value);
     try {
       this.me = await get("api/me");
+      this.refused = false;
       this.#asked = true;
       $("access").close();
     } catch (error) {
       if (value === "") {
         this.me = null;
+        this.refused = error.status === 401;
       } else {
         setToken(before);
         setText($("access-error"), error.status === 401 ? "The server does not know this token." : `Signing in: ${error.message}`);

@@ -82,7 +82,7 @@ function follow() {
   const at = here();
   if (at.view === "anomaly") {
     if (!watch.stream) chooseDefault();
-    detail.open(at.id);
+    if (!access.refused) detail.open(at.id); // Details must not cover the question who this is; they come after the answer.
     incident.close();
     return;
   }
@@ -91,7 +91,7 @@ function follow() {
   const among = at.view === "incidents" || at.view === "incident";
   turn(among);
   if (at.view === "incident") {
-    incident.open(at.id);
+    if (!access.refused) incident.open(at.id);
     return;
   }
   incident.close();
@@ -219,6 +219,7 @@ function restart() {
   incidents.reload();
   streams.poll();
   watch.restart();
+  follow();
 }
 
 function wireTheme() {

@@ -279,6 +279,19 @@ export async function access() {
     await page.waitForSelector("#detail button.danger");
     await page.keyboard.press("Escape");
   });
+  await check("a link from a message waits for the sign-in and then shows its details", async () => {
+    for (const [path, dialog] of [["anomalies", "#detail"], ["incidents", "#incident"]]) {
+      const id = await page.evaluate(async ([p, token]) => (await (await fetch(`api/${p}?limit=1`, { headers: { Authorization: `Bearer ${token}` } })).json()).items[0].id, [path, process.env.ADMIN]);
+      const other = await open(`#/${path === "incidents" ? path : "anomaly"}/${encodeURIComponent(id)}`);
+      await other.waitForSelector("#access[open]");
+      await other.waitForTimeout(500); // Nothing may come over it.
+      assert((await other.locator("dialog[open]").count()) === 1, "another dialog covers the sign-in");
+      await other.fill("#access-token", process.env.ADMIN);
+      await other.click("#access-form button[type=submit]");
+      await other.waitForSelector(`${dialog}[open] button.verdict`);
+      await other.context().close();
+    }
+  });
   await check("the token lives in this tab only", async () => {
     const kept = await page.evaluate(() => [JSON.stringify(localStorage), document.cookie].join());
     assert(!kept.includes(process.env.ADMIN), "the token is stored beyond the tab");

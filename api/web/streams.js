@@ -5,6 +5,7 @@ import { ago, compact, count, duration, exact, percent, plural, rate, score } fr
 import { get } from "./server.js";
 
 const every = 2500; // Milliseconds between two questions.
+const counted = 10000; // Milliseconds between two countings of what is stored.
 const settle = 4; // Seconds before a rate is told.
 const memory = 24; // Samples of a stream's counter kept: one minute.
 
@@ -26,6 +27,8 @@ export class Streams {
   items = [];
   #cards = new Map(); // By stream name.
   #samples = new Map(); // [{at, seen}] by stream name.
+  #stored = new Map(); // Number of anomalies by stream name.
+  #next = 0; // When they are to be counted again.
   #choose;
   #changed;
   #failed;
@@ -59,10 +62,9 @@ export class Streams {
   async poll() {
     clearTimeout(this.#timer);
     try {
-      // The status counts what the models flagged; the store has what rules and stuck values made, too.
-      const [body, stats] = await Promise.all([get("api/streams"), get("api/stats").catch(() => ({ streams: [] }))]);
-      const stored = new Map(stats.streams.map((s) => [s.stream, s.anomalies]));
-      this.items = body.items.map((s) => ({ ...s, anomalies: stored.get(s.name) ?? s.status.flagged }));
+      const body = await get("api/streams");
+      this.#count();
+      this.items = body.items.map((s) => ({ ...s, anomalies: Math.max(this.#stored.get(s.name) ?? 0, s.status.flagged) }));
       this.#sample();
       this.#render();
       this.#failed(null);
@@ -73,6 +75,21 @@ export class Streams {
     }
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.poll(), document.hidden ? 4 * every : every);
+  }
+
+  /**
+   * Counts the anomalies of all kinds. A status tells of those that the models flagged; the store has those of rules and stuck values
+   * too, but a while later, and no longer what its retention has dropped. So the larger number counts.
+   */
+  async #count() {
+    if (performance.now() < this.#next) return;
+    this.#next = performance.now() + counted;
+    try {
+      const { streams } = await get("api/stats");
+      this.#stored = new Map(streams.map((s) => [s.stream, s.anomalies]));
+    } catch {
+      // What was counted before stays; the next time may be better.
+    }
   }
 
   #sample() {

@@ -56,11 +56,12 @@ type control struct {
 	view      *views.Table[setting]
 	detectors map[string]*processors.DetectorGroup // Of this process, by stream.
 
-	mu sync.Mutex // Held while guards are exchanged: changes of several kinds may arrive at once.
+	mu      sync.Mutex                // Held while guards are exchanged: changes of several kinds may arrive at once.
+	current map[string]*guards.Guards // What holds now, by stream; a stream is missing until somebody wants to know.
 }
 
 func newControl(s *site) *control {
-	c := &control{site: s, detectors: map[string]*processors.DetectorGroup{}}
+	c := &control{site: s, detectors: map[string]*processors.DetectorGroup{}, current: map[string]*guards.Guards{}}
 	c.view = views.NewTable(s.kafka.Brokers, s.topics.Control(), s.client(), readSetting, s.log)
 	c.view.OnChange(c.arrived)
 	return c
@@ -69,7 +70,7 @@ func newControl(s *site) *control {
 // arrived hands a change to the detectors of this process.
 func (c *control) arrived(key string) {
 	if key == keyMaintenance {
-		for stream := range c.detectors {
+		for _, stream := range c.site.cfg.Streams.Names() {
 			c.guard(stream)
 		}
 		return
@@ -83,15 +84,15 @@ func (c *control) arrived(key string) {
 	}
 }
 
-// guard gives the detectors of a stream the rules and windows that hold now. Those set at run time may have become wrong by a
+// guard brings up to date what holds for a stream, and gives it to its detectors. Rules and windows set at run time may have become wrong by a
 // change of the configuration, a feature that is gone; then those of the configuration hold.
 func (c *control) guard(stream string) {
-	g, d := c.detectors[stream], c.site.cfg.Streams.Get(stream)
-	if g == nil || d == nil {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	d := c.site.cfg.Streams.Get(stream)
+	if d == nil {
+		return
+	}
 	rules, changed := c.Rules(stream)
 	if !changed {
 		rules = d.Rules
@@ -108,7 +109,27 @@ func (c *control) guard(stream string) {
 		c.site.log.Error("the maintenance windows set at run time cannot be read: rules and windows stay as they were", "stream", stream, "error", err)
 		return
 	}
-	g.SetGuards(now)
+	c.current[stream] = now
+	if g := c.detectors[stream]; g != nil {
+		g.SetGuards(now)
+	}
+}
+
+// OpenWindows returns the maintenance windows of a stream that are open at a time.
+func (c *control) OpenWindows(stream string, at time.Time) []streams.OpenWindow {
+	c.mu.Lock()
+	now := c.current[stream]
+	c.mu.Unlock()
+	if now == nil {
+		c.guard(stream)
+		c.mu.Lock()
+		now = c.current[stream]
+		c.mu.Unlock()
+	}
+	if now == nil {
+		return nil
+	}
+	return now.Open(at)
 }
 
 func (c *control) run(ctx context.Context) error { return c.view.Run(ctx) }

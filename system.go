@@ -68,7 +68,7 @@ func newSystem(ctx context.Context, s *site, roles []string) (*system, error) {
 		}
 	}
 	if slices.Contains(roles, roleIncidents) {
-		if err := sys.addIncidents(); err != nil {
+		if err := sys.addIncidents(control); err != nil {
 			return nil, err
 		}
 		if err := sys.addNotify(); err != nil {

@@ -17,7 +17,11 @@ type IncidentConfig struct {
 	GroupConfig
 	Definitions []*streams.Definition
 	TickEvery   time.Duration // Default incidents.TickEvery.
-	Metrics     *Metrics      // Default measures for nobody.
+
+	// Windows returns the maintenance windows of a stream that are open at a time. Default none ever.
+	Windows func(stream string, at time.Time) []streams.OpenWindow
+
+	Metrics *Metrics // Default measures for nobody.
 }
 
 // WithDefaults returns the configuration with every unset field filled.
@@ -26,11 +30,16 @@ func (c IncidentConfig) WithDefaults() IncidentConfig {
 	if c.TickEvery == 0 {
 		c.TickEvery = incidents.TickEvery
 	}
+	if c.Windows == nil {
+		c.Windows = noWindows
+	}
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(nil)
 	}
 	return c
 }
+
+func noWindows(string, time.Time) []streams.OpenWindow { return nil }
 
 // Validate reports what is wrong with the configuration.
 func (c IncidentConfig) Validate() error {

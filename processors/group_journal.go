@@ -108,7 +108,7 @@ func readSignal(kind string, m *checkpoint.Message) (stream string, s incidents.
 	case streams.RecordTick:
 		var tick *streams.Tick
 		if tick, err = streams.UnmarshalTick(m.Value); err == nil {
-			stream, s.Tick = string(m.Key), tick.At
+			stream, s.Tick, s.Windows = string(m.Key), tick.At, tick.Windows
 		}
 	default:
 		err = fmt.Errorf("it says to be of the kind %q, which the journal does not have", kind)

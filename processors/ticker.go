@@ -19,6 +19,7 @@ type Ticker struct {
 	journal string
 	keys    []string
 	every   time.Duration
+	windows func(key string, at time.Time) []streams.OpenWindow
 	ready   func() error // It does not tick while this is an error.
 	log     *slog.Logger
 }
@@ -27,7 +28,7 @@ type Ticker struct {
 // does not tick: what is not copied meanwhile is not silent.
 func NewIncidentTicker(c IncidentConfig, journals []*JournalGroup) (*Ticker, error) {
 	c = c.WithDefaults()
-	t := &Ticker{brokers: c.Brokers, client: c.Sarama, journal: c.Topics.Journal(), every: c.TickEvery, log: c.Log}
+	t := &Ticker{brokers: c.Brokers, client: c.Sarama, journal: c.Topics.Journal(), every: c.TickEvery, windows: c.Windows, log: c.Log}
 	for _, d := range c.Definitions {
 		t.keys = append(t.keys, d.Name)
 	}
@@ -47,7 +48,7 @@ func NewNotifyTicker(c NotifyConfig) (*Ticker, error) {
 	c = c.WithDefaults()
 	t := &Ticker{
 		brokers: c.Brokers, client: c.Sarama, journal: c.Topics.NotifyJournal(), every: c.TickEvery, log: c.Log,
-		ready: func() error { return nil },
+		windows: noWindows, ready: func() error { return nil },
 	}
 	for _, r := range c.Routes {
 		t.keys = append(t.keys, r.Name)
@@ -91,12 +92,13 @@ func (t *Ticker) Run(ctx context.Context) error {
 }
 
 func (t *Ticker) tick(producer sarama.SyncProducer, now time.Time) error {
-	value, err := streams.MarshalTick(&streams.Tick{At: now.UTC().Truncate(time.Millisecond)})
-	if err != nil {
-		return err
-	}
+	at := now.UTC().Truncate(time.Millisecond)
 	var messages []*sarama.ProducerMessage
 	for _, key := range t.keys {
+		value, err := streams.MarshalTick(&streams.Tick{At: at, Windows: t.windows(key, at)})
+		if err != nil {
+			return err
+		}
 		messages = append(messages, &sarama.ProducerMessage{
 			Topic: t.journal, Key: sarama.StringEncoder(key), Value: sarama.ByteEncoder(value), Timestamp: now,
 			Headers: []sarama.RecordHeader{{Key: []byte(streams.HeaderRecord), Value: []byte(streams.RecordTick)}},

@@ -43,5 +43,17 @@ const (
 
 // Tick is a record of a journal: what time it is, by the clock of a machine.
 type Tick struct {
-	At time.Time `json:"at"` // UTC.
+	At      time.Time    `json:"at"`                // UTC.
+	Windows []OpenWindow `json:"windows,omitempty"` // Maintenance windows of the stream that are open then.
+}
+
+// OpenWindow is a maintenance window that is open.
+type OpenWindow struct {
+	Name   string `json:"name"`
+	Entity string `json:"entity,omitempty"` // Pattern of the entities it is about; "" for every entity.
+}
+
+// Covers reports whether the window is about an entity.
+func (w *OpenWindow) Covers(entity string) bool {
+	return w.Entity == "" || MatchPattern(w.Entity, entity)
 }

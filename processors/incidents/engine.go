@@ -23,12 +23,14 @@ func New(d *streams.Definition) (*Engine, error) {
 	return &Engine{stream: d.Name, policy: d.Incidents, rate: d.Rate, silence: silence}, nil
 }
 
-// Signal is one thing that happens to a stream. Exactly one of the members is set.
+// Signal is one thing that happens to a stream. Exactly one of the first four members is set.
 type Signal struct {
 	Anomaly  *streams.Anomaly
 	Rollup   *streams.Rollup
 	Feedback *streams.Feedback
 	Tick     time.Time // What time it is where the tick was made.
+
+	Windows []streams.OpenWindow // With Tick: the maintenance windows that are open then.
 }
 
 // clockOff is how far a source may be ahead of the ticks. What is further ahead makes no incident: nobody could say when it ends.
@@ -47,7 +49,7 @@ func (e *Engine) Step(s *State, signal Signal) []streams.Incident {
 	case signal.Feedback != nil:
 		t.feedback(signal.Feedback)
 	default:
-		t.tick(signal.Tick)
+		t.tick(signal.Tick, signal.Windows)
 	}
 	return t.told
 }
@@ -82,7 +84,7 @@ const TickEvery = 10 * time.Second
 const longestTick = 3 * TickEvery
 
 // tick lets time pass. Several processes tick, so only what is newer than every tick before counts.
-func (t *turn) tick(at time.Time) {
+func (t *turn) tick(at time.Time, windows []streams.OpenWindow) {
 	if !t.Ticked.IsZero() && at.After(t.Ticked) {
 		t.Passed += min(at.Sub(t.Ticked), longestTick)
 	}
@@ -98,7 +100,7 @@ func (t *turn) tick(at time.Time) {
 			t.tell(g, streams.ChangeExtended)
 		}
 	}
-	t.listen()
+	t.listen(windows)
 	t.forget()
 }
 

@@ -1,6 +1,7 @@
 package incidents
 
 import (
+	"cmp"
 	"time"
 
 	"anomalystream/streams"
@@ -52,25 +53,70 @@ func (t *turn) shortest() (limit, expected time.Duration) {
 }
 
 // listen raises the silences. A key is silent when the stream has gone on without it for as long as the key may say nothing; when
-// nothing at all comes any more, that is one silence of the stream, after which every key has its time to return. Both go by ticks: what is read late is not silent. Neither tells
-// of a pause that is usual at this time.
-func (t *turn) listen() {
+// nothing at all comes any more, that is one silence of the stream, after which every key has its time to return. Both go by
+// ticks: what is read late is not silent. Neither tells of a pause that is usual at this time. In a maintenance window silence is
+// expected: it is suppressed for as long as the window is open, and that of the stream where windows are open for everybody who is
+// expected.
+func (t *turn) listen(windows []streams.OpenWindow) {
 	for _, k := range t.Keys {
 		limit, expected, ok := t.limits(k)
+		by := suppressing(windows, k.Entity)
+		if k.Silent != nil && by == "" {
+			t.unmute(k.Silent)
+		}
 		switch {
 		case !ok:
 		case k.Silent != nil && t.Passed-max(k.Told, k.Heard) >= t.policy.MaxLength:
 			k.Away = true // It is not expected any more, unless it returns.
 			t.end(k, k.Silent, k.now(t.Passed), streams.StatusRecovered)
 		case k.Silent == nil && t.Heard-k.Heard >= limit && t.Passed-t.Returned >= limit && !t.usual(k.Pauses, t.Passed-k.Heard, expected):
-			k.Silent, k.Told = t.silent(k.Entity, k.At, expected), t.Passed
+			k.Silent, k.Told = t.silent(k.Entity, k.At, expected, by), t.Passed
 			t.begin(k.Silent)
 		}
 	}
+	if t.Silent != nil && t.suppressingAll(windows) == "" {
+		t.unmute(t.Silent)
+	}
 	if quiet := t.Passed - t.Heard; t.Silent == nil && quiet >= shortLimit {
 		if limit, expected := t.shortest(); limit > 0 && quiet >= limit && !t.usual(t.Pauses, quiet, expected) {
-			t.Silent = t.silent("", t.Newest, expected)
+			t.Silent = t.silent("", t.Newest, expected, t.suppressingAll(windows))
 			t.tell(t.Silent, streams.ChangeOpened)
+		}
+	}
+}
+
+// suppressing returns why the silence of an entity tells nobody, "" for no reason.
+func suppressing(windows []streams.OpenWindow, entity string) string {
+	for i := range windows {
+		if windows[i].Covers(entity) {
+			return streams.SuppressedByWindow + windows[i].Name
+		}
+	}
+	return ""
+}
+
+// suppressingAll returns why the silence of the stream tells nobody, "" for no reason: windows that cover every key of which events
+// are expected, those left out without which the stream went on already.
+func (t *turn) suppressingAll(windows []streams.OpenWindow) (by string) {
+	for _, k := range t.Keys {
+		if limit, _, ok := t.limits(k); !ok || t.Heard-k.Heard >= limit {
+			continue
+		}
+		one := suppressing(windows, k.Entity)
+		if one == "" {
+			return ""
+		}
+		by = cmp.Or(by, one)
+	}
+	return by
+}
+
+// unmute tells of a silence that has outlasted its window, and of the group that it is part of.
+func (t *turn) unmute(b *burst) {
+	for _, b := range []*burst{b, t.group(b.Incident.Group)} {
+		if b != nil && b.Incident.Suppressed != "" {
+			b.Incident.Suppressed = ""
+			t.tell(b, streams.ChangeWorsened)
 		}
 	}
 }
@@ -90,9 +136,9 @@ func (t *turn) forget() {
 }
 
 // silent makes the incident of a silence since a time.
-func (t *turn) silent(entity string, since time.Time, expected time.Duration) *burst {
+func (t *turn) silent(entity string, since time.Time, expected time.Duration, suppressed string) *burst {
 	return &burst{Incident: streams.Incident{
 		ID: streams.SilentIncidentID(t.stream, entity, t.Ticked), Stream: t.stream, Entity: entity, Kind: streams.KindSilent,
-		Status: streams.StatusOpen, Start: since, Latest: since, Interval: expected.Seconds(),
+		Status: streams.StatusOpen, Start: since, Latest: since, Interval: expected.Seconds(), Suppressed: suppressed,
 	}}
 }

@@ -74,6 +74,60 @@ func TestSilenceOfMany(t *testing.T) {
 	w.want("silent recovered a", "silent recovered b", "silent recovered c", "group recovered")
 }
 
+// TestSilenceInAWindow: whoever falls silent in a maintenance window is expected to, and nobody is told before the window has closed.
+func TestSilenceInAWindow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for range 20 {
+		w.minute("web-1", "web-2", "db-1")
+	}
+	w.windows = []streams.OpenWindow{{Name: "patch", Entity: "web-*"}}
+	for range 4 {
+		w.minute("db-1")
+	}
+	for _, i := range w.told {
+		if i.Suppressed != "window:patch" {
+			t.Errorf("%s is told", i.Sentence)
+		}
+	}
+	w.want("silent opened web-1", "silent opened web-2")
+	w.minute("web-1", "db-1") // Back in time.
+	w.want("silent recovered web-1")
+	w.windows = nil
+	w.minute("web-1", "db-1")
+	if last := w.told[0]; last.Suppressed != "" {
+		t.Errorf("still suppressed by %q", last.Suppressed)
+	}
+	w.want("silent worsened web-2")
+
+	// All of the stream: only where the windows are about everybody.
+	for _, c := range []struct {
+		windows []streams.OpenWindow
+		want    string
+	}{
+		{[]streams.OpenWindow{{Name: "patch", Entity: "web-*"}}, ""},
+		{[]streams.OpenWindow{{Name: "night"}}, "window:night"},
+		{[]streams.OpenWindow{{Name: "patch", Entity: "web-*"}, {Name: "rest", Entity: "db-*"}}, "window:patch"},
+	} {
+		w := newWorld(t, nil)
+		for range 20 {
+			w.minute("web-1", "db-1")
+		}
+		w.windows = c.windows
+		w.pass(5 * time.Minute)
+		if i := w.told[0]; i.Suppressed != c.want {
+			t.Errorf("%v: the silence of the stream is suppressed by %q, want %q", c.windows, i.Suppressed, c.want)
+		}
+		w.want("silent opened")
+		w.windows = nil
+		if w.pass(time.Minute); c.want == "" {
+			w.want()
+		} else {
+			w.want("silent worsened")
+		}
+	}
+}
+
 // TestSilencePolicies: a given span needs no learning, off tells nothing, and what stays away is not expected for ever.
 func TestSilencePolicies(t *testing.T) {
 	t.Parallel()

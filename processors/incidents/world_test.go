@@ -25,6 +25,8 @@ type world struct {
 	steps  int
 	told   []streams.Incident
 	counts map[string]int64 // Anomalies of the minute, by entity.
+
+	windows []streams.OpenWindow // That ticks tell of.
 }
 
 func newWorld(t *testing.T, change func(*streams.IncidentPolicy)) *world {
@@ -106,7 +108,7 @@ func (w *world) pass(d time.Duration) {
 	w.t.Helper()
 	for end := w.now.Add(d); w.now.Before(end); {
 		w.now = w.now.Add(TickEvery)
-		w.step(Signal{Tick: w.now.Add(3 * time.Hour)}) // The clock of the machine is another than that of the events.
+		w.step(Signal{Tick: w.now.Add(3 * time.Hour), Windows: w.windows}) // The clock of the machine is another than that of the events.
 	}
 }
 

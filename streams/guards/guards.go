@@ -127,6 +127,16 @@ func (k *Key) Window(at time.Time) (name string, learn bool) {
 	return name, learn
 }
 
+// Open returns the windows that the time lies in, in their order.
+func (g *Guards) Open(at time.Time) (out []streams.OpenWindow) {
+	for _, w := range g.windows {
+		if w.contains(at) {
+			out = append(out, streams.OpenWindow{Name: w.name, Entity: w.entity})
+		}
+	}
+	return out
+}
+
 // checker gathers the problems of a list's elements.
 type checker struct {
 	problems []Problem

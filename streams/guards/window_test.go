@@ -2,6 +2,7 @@ package guards
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -181,5 +182,33 @@ func TestSelection(t *testing.T) {
 	}
 	if k := g.For("db", nil); k != nil {
 		t.Errorf("db: got %+v, want nothing", k)
+	}
+}
+
+// TestOpen lists the windows of the stream that are open at a time.
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	g, err := New(testStream, nil, []streams.Window{
+		{Name: "once", Entity: "web-*", From: "2026-01-01T00:00:00Z", To: "2026-01-02T00:00:00Z"},
+		{Name: "daily", Cron: "0 1 * * *", Duration: "1h"},
+		{Name: "others", Streams: []string{"other"}, Cron: "0 1 * * *", Duration: "1h"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	once, daily := streams.OpenWindow{Name: "once", Entity: "web-*"}, streams.OpenWindow{Name: "daily"}
+	for at, want := range map[string][]streams.OpenWindow{
+		"2026-01-01T00:30:00Z": {once}, "2026-01-01T01:30:00Z": {once, daily}, "2026-01-02T01:59:59Z": {daily}, "2026-01-02T02:00:00Z": nil,
+	} {
+		when, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.Open(when); !slices.Equal(got, want) {
+			t.Errorf("at %s: got %v, want %v", at, got, want)
+		}
+	}
+	if !once.Covers("web-1") || once.Covers("db-1") || once.Covers("") || !daily.Covers("") {
+		t.Error("a window covers others than its own")
 	}
 }

@@ -7,9 +7,10 @@ import { rove, settle } from "./roving.js";
 
 const narrowest = 60; // Seconds the axis spans at least.
 const least = 0.006; // Part of the axis that a bar takes at least.
-const thickest = 20; // Pixels of a lane; thinner ones where a band would get taller than this:
-const tallest = 160;
+const thickest = 20; // Pixels of a lane. Many are thinner, so that all are seen as far as that goes.
 const thinnest = 6;
+const header = 25; // Pixels of the scale,
+const frame = 13; // and around the lanes of a stream.
 const mostTicks = 8;
 const lastTick = 0.94; // Where the text of a tick would not fit any more.
 const second = 1000;
@@ -33,8 +34,12 @@ export class Timeline {
     const focused = box.contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
     const axis = { from: Math.min(from, to - narrowest * second), to };
     const byStream = Map.groupBy(items, (i) => i.stream);
-    const bands = [...byStream.keys()].sort().map((stream) => this.#band(stream, byStream.get(stream), axis));
-    box.replaceChildren(scale(axis), ...bands);
+    const bands = [...byStream.keys()].sort().map((stream) => ({ stream, ...lay(byStream.get(stream), axis) }));
+    const lanes = bands.reduce((n, b) => n + b.lanes, 0);
+    const named = matchMedia("(max-width: 640px)").matches ? thickest : 0; // There the name stands above the lanes.
+    const row = Math.max(thinnest, Math.min(thickest, Math.floor((box.clientHeight - header - bands.length * (frame + named)) / lanes)));
+    box.style.setProperty("--row", `${row}px`);
+    box.replaceChildren(scale(axis), ...bands.map((b) => this.#band(b)));
     settle(box);
     if (focused) [...box.querySelectorAll("button")].find((b) => b.dataset.id === focused)?.focus();
   }
@@ -44,27 +49,16 @@ export class Timeline {
     $("timeline").replaceChildren(h("p", { class: "empty", text: "Incidents appear here as bars from their start to their end." }));
   }
 
-  #band(stream, items, axis) {
-    const lanes = []; // Where each lane ends, as a part of the axis.
-    const bars = items
-      .toReversed() // Oldest first, so that a bar goes into the first lane that is free.
-      .map((i) => {
-        const left = place(i.at, axis);
-        const right = Math.max(lasts(i) ? 1 : place(Date.parse(i.end), axis), Math.min(1, left + least));
-        let lane = lanes.findIndex((end) => end <= left);
-        if (lane < 0) lane = lanes.length;
-        lanes[lane] = right + least / 2;
-        return this.#bar(i, left, right, lane);
-      });
+  #band({ stream, bars, lanes }) {
     return h(
       "div",
       { class: "lane", role: "group", "aria-label": `Incidents of ${stream}` },
       h("p", { class: "lane-name" }, name(stream)),
-      h("div", { class: "lane-bars", style: { "--lanes": String(lanes.length), "--row": `${Math.max(thinnest, Math.min(thickest, Math.floor(tallest / lanes.length)))}px` } }, ...bars),
+      h("div", { class: "lane-bars", style: { "--lanes": String(lanes) } }, ...bars.map((b) => this.#bar(b))),
     );
   }
 
-  #bar(i, left, right, lane) {
+  #bar({ i, left, right, lane }) {
     const text = `${statusWords[i.status]}, ${moment(i.at)}, ${lasted(i)}: ${i.sentence}`;
     const start = Math.min(left, 1 - least);
     return h("button", {
@@ -78,6 +72,22 @@ export class Timeline {
       onclick: () => this.#open(i.id),
     });
   }
+}
+
+/** Lays the bars of a stream into as few lanes as do: {bars, lanes}. */
+function lay(items, axis) {
+  const ends = []; // Where each lane ends, as a part of the axis.
+  const bars = items
+    .toReversed() // Oldest first, so that a bar goes into the first lane that is free.
+    .map((i) => {
+      const left = place(i.at, axis);
+      const right = Math.max(lasts(i) ? 1 : place(Date.parse(i.end), axis), Math.min(1, left + least));
+      let lane = ends.findIndex((end) => end <= left);
+      if (lane < 0) lane = ends.length;
+      ends[lane] = right + least / 2;
+      return { i, left, right, lane };
+    });
+  return { bars, lanes: ends.length };
 }
 
 /** A time's place on the axis, 0 to 1. */

@@ -135,6 +135,7 @@ export class Incidents {
     const { items } = this.#feed;
     if (items.length === 0) {
       this.#timeline.clear();
+      this.#drawn = 0; // What comes next is drawn at once.
       return;
     }
     const times = items.flatMap((i) => [i.at, Date.parse(i.end ?? i.latest)]);

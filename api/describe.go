@@ -35,8 +35,10 @@ var descriptions = map[string]map[string]string{
 	"Contribution": {
 		"feature": "Name of the feature.", "share": "Its part in the anomaly, 0 to 1.", "value": "Its value in the event.",
 		"expected": "Median of the training window.", "deviation": "Standard deviations from the mean of the training window.",
+		"columns": "What the detectors saw of it; absent where that is the value alone.",
 	},
-	"Position": {"topic": "Kafka topic.", "partition": "Partition.", "offset": "Offset."},
+	"ColumnDeviation": {"column": "The transform, such as value or diff.", "deviation": "Standard deviations of the column from its mean in the training window."},
+	"Position":        {"topic": "Kafka topic.", "partition": "Partition.", "offset": "Offset."},
 	"StoredIncident": {
 		"id": "Of its first anomaly; the same in every revision.", "revision": "From 1; a higher one replaces a lower one.", "change": "What this revision tells: opened, extended, worsened, joined, acknowledged, commented, judged, resolved or recovered.",
 		"stream": "Name of the stream.", "entity": "Host, card, device ...; empty of a group, and where one detector serves the whole stream.",
@@ -64,7 +66,7 @@ var descriptions = map[string]map[string]string{
 		"id": "Its id, which withdraws it.", "action": "verdict.", "verdict": "real: trouble. expected: fine, and the like is suppressed. noise: nothing.",
 		"stream": "Name of the stream.", "entity": "Host, card, device ...; empty of a group, and where one detector serves the whole stream.",
 		"incident": "Id of the incident it is about; absent for a single anomaly.", "anomaly": "Id of the anomaly it is about; of an incident's peak.",
-		"from": "Time of the first row it is about, UTC.", "to": "Time of the last one.", "features": "Raw values of the anomaly.", "alert_score": "Its alert score; of an incident the peak's.", "guilty": "Its guilty features.",
+		"from": "Time of the first row it is about, UTC.", "to": "Time of the last one.", "features": "Raw values of the anomaly.", "alert_score": "Its alert score; of an incident the peak's.", "seen": "What the detectors saw of the guilty features; only in the topic.", "guilty": "Its guilty features.",
 		"until": "Event time at which its effect ends, UTC.", "withdraws": "Absent.", "who": "Name of the token or user.",
 		"part_of": "Id of the verdict on a group that gave it to this member.", "comment": "What was said.", "at": "When it was given.",
 		"state":        "in_force; withdrawn: somebody took it back; expired: the stream's newest minute is past its end.",

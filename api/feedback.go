@@ -116,8 +116,7 @@ func (s *Server) about(ctx context.Context, i *streams.Incident) streams.Feedbac
 		f.About = i
 	}
 	if i.Peak != nil && i.Kind != streams.KindGroup {
-		f.Anomaly, f.Features, f.Alert = i.Peak.ID, i.Peak.Features, i.Peak.AlertScore
-		f.Guilty = streams.GuiltyFeatures(i.Peak.Why.Contributions)
+		f.Describe(i.Peak)
 	}
 	return f
 }

@@ -132,8 +132,8 @@ func (s *Server) judgeAnomaly(ctx context.Context, in *anomalyVerdictInput) (*gi
 		return nil, err
 	}
 	f := s.said(ctx)
-	f.Stream, f.Entity, f.Anomaly, f.From, f.To = a.Stream, a.Entity, a.ID, a.Timestamp, a.Timestamp
-	f.Features, f.Guilty, f.Alert = a.Features, streams.GuiltyFeatures(a.Why.Contributions), a.AlertScore
+	f.Stream, f.Entity, f.From, f.To = a.Stream, a.Entity, a.Timestamp, a.Timestamp
+	f.Describe(&a.Anomaly)
 	return s.judge(ctx, "anomaly", &in.Body, []streams.Feedback{f}, []subject{aboutAnomaly(a.Stream, a.ID)})
 }
 

@@ -40,6 +40,7 @@ type plan struct {
 	pipeline *features.Pipeline
 	alert    *features.Pipeline // Columns of the alert forest; nil where the alert score is the depth.
 	source   []int              // Feature of each column.
+	seen     []string           // Name of each column; "" where it is its feature's value and nothing else is.
 	raw      []int              // Where a stored row has the raw value of each feature.
 	width    int                // Length of a stored row: columns, those of the alert forest, raw values that are no column.
 	matters  []relevance
@@ -169,15 +170,20 @@ func (e *Engine) newPlan(names []string, settings []streams.Feature) (*plan, err
 		}
 		p.holds = append(p.holds, hold)
 	}
-	p.pipeline = features.NewPipeline(slices.Clone(list))
+	p.pipeline = features.NewPipeline(list)
 	if e.alertSpec.Name != "" {
-		for i := range list {
-			list[i].Transforms = speeds()
+		var fast []features.Feature
+		for _, f := range list {
+			fast = append(fast, features.Feature{Name: f.Name, Transforms: speeds()})
 		}
-		p.alert = features.NewPipeline(list)
+		p.alert = features.NewPipeline(fast)
 	}
 	for _, c := range p.pipeline.Columns() {
-		p.source = append(p.source, c.Feature)
+		name := c.String()
+		if c.Transform.Kind == features.Value && len(list[c.Feature].Transforms) == 1 {
+			name = ""
+		}
+		p.source, p.seen = append(p.source, c.Feature), append(p.seen, name)
 	}
 	p.layRaw()
 	return p, nil

@@ -1,10 +1,7 @@
 package processors
 
 import (
-	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
 	"anomalystream/detectors/decision"
 	"anomalystream/streams"
@@ -54,56 +51,16 @@ func (e *Engine) explain(s *State, w *work, r *Result) *streams.Explanation {
 			Deviation: min(max(deviation, -1e6), 1e6),
 		})
 	}
+	for i, name := range s.plan.seen {
+		if name != "" {
+			c := &why.Contributions[s.plan.source[i]]
+			c.Columns = append(c.Columns, streams.ColumnDeviation{Column: name, Deviation: w.scaled[i]})
+		}
+	}
 	byShare(why.Contributions)
 	why.Sentence = sentence(why.Contributions, r)
 	return why
 }
-
-// shown is how many features a sentence names at most; a feature with less than this share of the largest is left out.
-const (
-	shown      = 3
-	worthyPart = 0.3
-)
-
-// sentence puts the reason in words.
-func sentence(list []streams.Contribution, r *Result) string {
-	var parts []string
-	for i, c := range list {
-		if i == shown || c.Share < worthyPart*list[0].Share {
-			break
-		}
-		parts = append(parts, phrase(c))
-	}
-	text := strings.Join(parts, "; ")
-	if r.Needed > 0 {
-		return fmt.Sprintf("%s. %d of %d detectors agree.", text, r.Votes, r.Voters)
-	}
-	return text + ". The detectors' mean score decides."
-}
-
-// phrase describes one feature: what it is, what it usually is, and how far that is.
-func phrase(c streams.Contribution) string {
-	value, expected := figure(c.Value), figure(c.Expected)
-	if value == expected {
-		return fmt.Sprintf("%s is %s, unusual at this moment or beside the others (%s of the reason)", c.Feature, value, percent(c.Share))
-	}
-	side := "above"
-	if c.Value < c.Expected {
-		side = "below"
-	}
-	switch d := math.Abs(c.Deviation); {
-	case d >= 4:
-		side = "far " + side
-	case d < 1.5:
-		side = "a little " + side
-	}
-	return fmt.Sprintf("%s is %s, %s the usual %s (%s of the reason)", c.Feature, value, side, expected, percent(c.Share))
-}
-
-// figure writes a number with four significant digits.
-func figure(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
-
-func percent(share float64) string { return strconv.FormatFloat(100*share, 'f', 0, 64) + " %" }
 
 // anomaly is the record of a flagged event.
 func (e *Engine) anomaly(s *State, ev *streams.Event, w *work, r *Result) *streams.Anomaly {

@@ -15,14 +15,16 @@ type section struct {
 
 // Tags of sections, each given once and for good.
 const (
-	tagFeedback = 1 // Verdicts in force.
-	tagGuards   = 2 // Rules, stuck values, late events.
+	tagRawVerdicts = 1 // Verdicts with the raw values of the guilty features: only read.
+	tagGuards      = 2 // Rules, stuck values, late events.
+	tagVerdicts    = 3 // Verdicts in force.
 )
 
 // sections lists what is read and written, by ascending tag.
 var sections = []section{
-	{tagFeedback, (*writer).verdicts, (*reader).verdicts},
+	{tagRawVerdicts, func(*writer, *State) {}, (*reader).rawVerdicts},
 	{tagGuards, (*writer).guards, (*reader).guards},
+	{tagVerdicts, (*writer).verdicts, (*reader).verdicts},
 }
 
 // sections appends the sections that are not empty, by ascending tag.

@@ -9,7 +9,10 @@ import (
 // The section of verdicts:
 //
 //	list of (id bytes | kind uint8: 0 withdrawal alone, 1 real, 2 expected, 3 noise | taken, withdrawn int64
-//	| at, from, to, until 4 × time | alert float64 | guilty: list of (name bytes | value float64)), by at and id
+//	| at, from, to, until 4 × time | alert float64 | seen: list of (name bytes | deviations: list of float64)), by at and id
+//
+// Before it there was one with "guilty: list of (name bytes | value float64)" in the place of seen. Those values say nothing
+// about other columns, so verdicts from there are similar to nothing.
 
 // verdictKinds are the kinds of a verdict by their number.
 var verdictKinds = []string{"", streams.VerdictReal, streams.VerdictExpected, streams.VerdictNoise}
@@ -33,15 +36,42 @@ func (w *writer) verdicts(s *State) {
 		w.time(v.to)
 		w.time(v.until)
 		w.float(v.alert)
-		w.size(len(v.guilty))
-		for j, name := range v.guilty {
-			w.text(name)
-			w.float(v.values[j])
+		w.size(len(v.seen))
+		for _, f := range v.seen {
+			w.text(f.feature)
+			w.floats(f.deviations)
 		}
 	}
 }
 
 func (r *reader) verdicts(s *State) {
+	r.eachVerdict(s, func(v *verdict) {
+		for range r.size(4 + 4) {
+			f := sight{feature: r.text()}
+			if f.deviations = make([]float64, len(s.plan.columnsOf(f.feature))); len(f.deviations) == 0 {
+				r.fail()
+			}
+			r.fill(f.deviations)
+			v.seen = append(v.seen, f)
+		}
+	})
+}
+
+func (r *reader) rawVerdicts(s *State) {
+	r.eachVerdict(s, func(*verdict) {
+		for range r.size(4 + 8) {
+			r.text()
+			r.float()
+		}
+	})
+}
+
+// eachVerdict reads the verdicts; rest reads what stands at the end of each.
+func (r *reader) eachVerdict(s *State, rest func(v *verdict)) {
+	if s.plan == nil {
+		r.fail()
+		return
+	}
 	for range r.size(leastVerdict) {
 		v := verdict{id: r.text()}
 		kind := int(r.take(1)[0])
@@ -51,16 +81,10 @@ func (r *reader) verdicts(s *State) {
 		}
 		v.kind, v.taken, v.withdrawn = verdictKinds[kind], r.int(), r.int()
 		v.at, v.from, v.to, v.until, v.alert = r.time(), r.time(), r.time(), r.time(), r.float()
-		for range r.size(4 + 8) {
-			v.guilty, v.values = append(v.guilty, r.text()), append(v.values, r.float())
-		}
+		rest(&v)
 		s.verdicts = append(s.verdicts, v)
 	}
-	known := func(v verdict) bool {
-		return !slices.ContainsFunc(v.guilty, func(name string) bool { return !slices.Contains(s.plan.names, name) })
-	}
-	if len(s.verdicts) > maxVerdicts || !slices.IsSortedFunc(s.verdicts, compareVerdicts) || s.plan == nil ||
-		slices.ContainsFunc(s.verdicts, func(v verdict) bool { return !slices.IsSorted(v.guilty) || !known(v) }) {
+	if len(s.verdicts) > maxVerdicts || !slices.IsSortedFunc(s.verdicts, compareVerdicts) {
 		r.fail()
 	}
 }

@@ -11,12 +11,10 @@ import (
 
 // Bounds of what verdicts may do to a key. They are documented in docs/incidents.md.
 const (
-	maxVerdicts   = 64    // In force at a time; of more, the newest.
-	mostLeftOut   = 0.5   // Share of the training rows that verdicts may leave out.
-	similarWithin = 0.3   // How far from an expected vector another is similar to it, in training spreads of each guilty feature.
-	similarAlert  = 0.6   // How much higher its alert score may be: ten to this power times rarer.
-	leastRate     = 0.125 // Of the stream's requested rate, however much of a key is called noise.
-	realMargin    = 0.4   // How far below the alert score of real trouble the threshold stays, in the unit of alert scores.
+	maxVerdicts = 64    // In force at a time; of more, the newest.
+	mostLeftOut = 0.5   // Share of the training rows that verdicts may leave out.
+	leastRate   = 0.125 // Of the stream's requested rate, however much of a key is called noise.
+	realMargin  = 0.4   // How far below the alert score of real trouble the threshold stays, in the unit of alert scores.
 )
 
 // verdict is one that a key remembers: until it expires it has its effect, and afterwards it is recognised as expired.
@@ -28,9 +26,8 @@ type verdict struct {
 	at        time.Time // Processing time, which orders them.
 	from, to  time.Time // Event time of the rows it is about.
 	until     time.Time // Event time at which it ends.
-	guilty    []string  // Features, sorted, with their raw values: what is similar to an expected vector.
-	values    []float64
-	alert     float64 // Alert score of the anomaly; 0 for unknown.
+	seen      []sight   // Of its guilty features, largest share first; empty for unknown.
+	alert     float64   // Alert score of the anomaly; 0 for unknown.
 }
 
 func compareVerdicts(a, b verdict) int {
@@ -69,11 +66,7 @@ func (e *Engine) take(s *State, f *streams.Feedback) bool {
 		return false
 	}
 	v := verdict{id: f.ID, kind: f.Verdict, taken: s.seen, withdrawn: -1, at: sensible(f.At), from: sensible(f.From), to: sensible(f.To), until: sensible(f.Until), alert: f.Alert}
-	for _, name := range slices.Compact(slices.Sorted(slices.Values(f.Guilty))) {
-		if value, ok := f.Features[name]; ok && slices.Contains(s.plan.names, name) {
-			v.guilty, v.values = append(v.guilty, name), append(v.values, value)
-		}
-	}
+	v.seen = s.plan.sights(f.Seen)
 	if !e.remember(s, v) {
 		return false
 	}
@@ -268,42 +261,4 @@ func (e *Engine) rateOf(s *State) float64 {
 		rate = max(rate/2, least)
 	}
 	return rate
-}
-
-// suppressing returns the verdict that silences an anomaly, nil where none does. Of the verdicts on anomalies with the same
-// guilty features the nearest counts, within similarWithin, and it must call them expected. An anomaly much stronger than what
-// was called expected is not like it.
-func (s *State) suppressing(why *streams.Explanation, alert float64, at time.Time) *verdict {
-	if len(s.verdicts) == 0 {
-		return nil
-	}
-	guilty := streams.GuiltyFeatures(why.Contributions)
-	slices.Sort(guilty)
-	var nearest *verdict
-	least := similarWithin
-	for i := range s.verdicts {
-		v := &s.verdicts[i]
-		expected := v.inForce(streams.VerdictExpected, at) && !(v.alert > 0 && alert > v.alert+similarAlert)
-		if !expected && !v.inForce(streams.VerdictReal, at) || len(guilty) == 0 || !slices.Equal(v.guilty, guilty) {
-			continue
-		}
-		if d := s.distance(v, why.Contributions); d <= least {
-			nearest, least = v, d
-		}
-	}
-	if nearest == nil || nearest.kind == streams.VerdictReal {
-		return nil
-	}
-	return nearest
-}
-
-// distance is the largest difference of a guilty feature between an anomaly and a verdict, in training spreads.
-func (s *State) distance(v *verdict, contributions []streams.Contribution) float64 {
-	var most float64
-	for _, c := range contributions {
-		if i, guilty := slices.BinarySearch(v.guilty, c.Feature); guilty {
-			most = max(most, math.Abs(c.Value-v.values[i])/s.models.rawScale[slices.Index(s.plan.names, c.Feature)])
-		}
-	}
-	return most
 }

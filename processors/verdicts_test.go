@@ -21,8 +21,13 @@ func at(n int64) time.Time { return time.Unix(1_700_000_000+7*n, 0).UTC() }
 func said(id, kind string, from, to int64) *streams.Feedback {
 	return &streams.Feedback{
 		ID: id, Action: streams.ActionVerdict, Verdict: kind, Stream: "test", Entity: "e", From: at(from), To: at(to), Until: at(100_000),
-		Guilty: []string{"b", "a"}, Features: map[string]float64{"a": 25, "b": 20, "c": 1}, Alert: 3, At: at(to),
+		Seen: []streams.SeenFeature{seen("b", 20, 19), seen("a", 14, 13)}, Alert: 3, At: at(to),
 	}
+}
+
+// seen is what detectors saw of a feature of the test streams.
+func seen(feature string, value, residual float64) streams.SeenFeature {
+	return streams.SeenFeature{Feature: feature, Columns: []streams.ColumnDeviation{{Column: "value", Deviation: value}, {Column: "ewma_residual(0.1)", Deviation: residual}}}
 }
 
 func takenBack(id string, n int64) *streams.Feedback {
@@ -125,7 +130,7 @@ func TestExpectedOfYoungDetector(t *testing.T) {
 			continue // Seldom, and another matter: a vote of few past scores.
 		}
 		v := said("v", streams.VerdictExpected, 400, 400)
-		v.Guilty, v.Features, v.Alert = streams.GuiltyFeatures(a.Why.Contributions), a.Features, a.AlertScore
+		v.Describe(a)
 		again := restored(t, e, s)
 		if !e.Instruct(s, v) || !e.Instruct(again, v) {
 			t.Fatal("the verdict was not taken")
@@ -171,24 +176,27 @@ func TestExpectedSilencesTheLike(t *testing.T) {
 		t.Fatalf("suppressed by %q before any verdict", a.Suppressed)
 	}
 	v := said("v", streams.VerdictExpected, 1599, 1599)
-	v.Guilty, v.Features, v.Alert, v.Until = streams.GuiltyFeatures(a.Why.Contributions), a.Features, a.AlertScore, at(1700)
+	v.Describe(a)
+	v.Until = at(1700)
 	if !e.Instruct(s, v) {
 		t.Fatal("the verdict was not taken")
 	}
-	spread := func(name string) float64 { return s.models.rawScale[slices.Index(s.plan.names, name)] }
-	guilty := v.Guilty[0]
-	move := func(spreads float64) func(ev *streams.Event) {
-		return func(ev *streams.Event) {
-			ev.Values[slices.Index(s.plan.names, guilty)] += spreads * spread(guilty)
-		}
+	guilty := slices.Index(s.plan.names, v.Guilty[0])
+	edge := math.Inf(1) // How much higher the value may be in each of its columns.
+	for i, c := range v.Seen[0].Columns {
+		column := i*len(s.plan.names) + guilty
+		edge = min(edge, (similarSpreads+similarShare*math.Abs(c.Deviation))*s.models.scaler.Scale()[column])
+	}
+	move := func(edges float64) func(ev *streams.Event) {
+		return func(ev *streams.Event) { ev.Values[guilty] += edges * edge }
 	}
 	for name, c := range map[string]struct {
 		change func(ev *streams.Event)
 		want   string
 	}{
 		"the same":          {nil, "verdict:v"},
-		"near":              {move(0.5 * similarWithin), "verdict:v"},
-		"too far":           {move(-2 * similarWithin), ""},
+		"near":              {move(-0.2), "verdict:v"},
+		"too far":           {move(1.5), ""},
 		"another feature":   {func(ev *streams.Event) { ev.Values = []float64{10, 5, 500} }, ""},
 		"when it has ended": {func(ev *streams.Event) { ev.Time = at(1700) }, ""},
 	} {
@@ -204,7 +212,7 @@ func TestExpectedSilencesTheLike(t *testing.T) {
 		t.Errorf("one much stronger than expected was suppressed by %q", got)
 	}
 	r := said("w", streams.VerdictReal, 1599, 1599)
-	r.Guilty, r.Features = v.Guilty, map[string]float64{"a": 25, "b": 20, "c": 1}
+	r.Describe(a)
 	disputed := restored(t, e, s)
 	if !e.Instruct(disputed, r) {
 		t.Fatal("the verdict was not taken")
@@ -291,7 +299,7 @@ func TestFeedbackThatChangesNothing(t *testing.T) {
 		t.Error("a verdict was applied to a key without events")
 	}
 	odd := said("odd", streams.VerdictExpected, 1, 2)
-	odd.Guilty, odd.Until, odd.From = []string{"a", "a", "gone"}, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{}
+	odd.Seen, odd.Until, odd.From = []streams.SeenFeature{seen("a", 1, 1), seen("a", 1, 1), seen("gone", 1, 1)}, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{}
 	if !e.Instruct(s, odd) {
 		t.Error("a verdict with odd times was not applied")
 	}

@@ -123,8 +123,8 @@ func (v *voices) judge() {
 	a := v.found[v.random.IntN(len(v.found))]
 	f := v.feedback(streams.ActionVerdict)
 	f.Verdict = []string{streams.VerdictReal, streams.VerdictExpected, streams.VerdictNoise}[v.random.IntN(3)]
-	f.Entity, f.Anomaly, f.From, f.To = a.Entity, a.ID, a.Timestamp, a.Timestamp.Add(time.Duration(v.random.IntN(200))*time.Second)
-	f.Features, f.Guilty, f.Alert = a.Features, streams.GuiltyFeatures(a.Why.Contributions), a.AlertScore
+	f.Entity, f.From, f.To = a.Entity, a.Timestamp, a.Timestamp.Add(time.Duration(v.random.IntN(200))*time.Second)
+	f.Describe(a)
 	f.Until = f.To.Add(1000 * time.Hour)
 	if v.random.IntN(4) == 0 {
 		f.Until = f.To.Add(time.Duration(1+v.random.IntN(40)) * time.Minute)

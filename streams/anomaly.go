@@ -62,4 +62,20 @@ type Contribution struct {
 	Value     float64 `json:"value"`     // Raw value of the event.
 	Expected  float64 `json:"expected"`  // Median of the training window.
 	Deviation float64 `json:"deviation"` // (value - mean) / standard deviation over the training window; clipped to +-1e6.
+
+	Columns []ColumnDeviation `json:"columns,omitempty"` // What the detectors saw of it; empty where that is the value alone.
+}
+
+// ColumnDeviation is how far one column of a feature is from what the training window holds.
+type ColumnDeviation struct {
+	Column    string  `json:"column"`    // The transform, such as "value" or "diff".
+	Deviation float64 `json:"deviation"` // (column - mean) / standard deviation over the training window; clipped to +-1e6.
+}
+
+// Seen returns what the detectors saw of the feature: its columns, or the value where that is the only one.
+func (c *Contribution) Seen() []ColumnDeviation {
+	if len(c.Columns) > 0 {
+		return c.Columns
+	}
+	return []ColumnDeviation{{Column: "value", Deviation: c.Deviation}}
 }

@@ -17,6 +17,7 @@ type Feedback struct {
 
 	Features map[string]float64 `json:"features,omitempty"`            // Raw values of the anomaly.
 	Guilty   []string           `json:"guilty,omitempty"`              // Its guilty features, see GuiltyFeatures.
+	Seen     []SeenFeature      `json:"seen,omitempty" hidden:"true"`  // What the detectors saw of the guilty features, in their order.
 	Alert    float64            `json:"alert_score,omitempty"`         // Its alert score; of an incident the peak's. 0 for unknown.
 	Until    time.Time          `json:"until"`                         // Event time at which the effect ends, UTC.
 	Withdraw string             `json:"withdraws,omitempty"`           // With ActionWithdraw: id of the verdict taken back.
@@ -25,6 +26,12 @@ type Feedback struct {
 	PartOf   string             `json:"part_of,omitempty"` // Id of the feedback about a group of which this is one member's part.
 	Comment  string             `json:"comment,omitempty"`
 	At       time.Time          `json:"at"` // Processing time, UTC.
+}
+
+// SeenFeature is what the detectors saw of one feature.
+type SeenFeature struct {
+	Feature string            `json:"feature"`
+	Columns []ColumnDeviation `json:"columns"`
 }
 
 // Actions of feedback.
@@ -96,6 +103,15 @@ func (c VerdictCounts) Precision() (float64, bool) {
 		return 0, false
 	}
 	return float64(c.Real) / float64(all), true
+}
+
+// Describe makes an anomaly what the feedback is about: the judged one, or the peak of an incident.
+func (f *Feedback) Describe(a *Anomaly) {
+	f.Anomaly, f.Features, f.Alert = a.ID, a.Features, a.AlertScore
+	f.Guilty, f.Seen = GuiltyFeatures(a.Why.Contributions), nil
+	for i := range f.Guilty {
+		f.Seen = append(f.Seen, SeenFeature{Feature: f.Guilty[i], Columns: a.Why.Contributions[i].Seen()})
+	}
 }
 
 // GuiltyFeatures returns the features that together make up half of an anomaly or more, largest share first.

@@ -15,6 +15,13 @@ export function bar(value, text, limit = false) {
 /** The head of a table. */
 export const head = (...labels) => h("thead", {}, h("tr", {}, ...labels.map((text) => h("th", { scope: "col", text }))));
 
+/** The column of a feature that is stranger than its value, where there is one. */
+function stranger(c) {
+  const far = (x) => Math.abs(x.deviation);
+  const top = (c.columns ?? []).reduce((a, b) => (far(b) > far(a) ? b : a), c);
+  return top !== c && top.column !== "value" && h("small", { class: "muted", text: `${top.column}: ${deviation(top.deviation)}` });
+}
+
 /** What stood out: shares, values, and what is usual. */
 export function contributions(list) {
   if (list.length === 0) return h("p", { class: "muted", text: "No single feature stood out." });
@@ -33,7 +40,7 @@ export function contributions(list) {
           bar(c.share, percent(c.share)),
           h("td", { class: "num", dataset: { label: "Value" } }, h("b", { text: number(c.value) })),
           h("td", { class: "num", dataset: { label: "Usual" }, text: number(c.expected) }),
-          h("td", { class: "num", dataset: { label: "Distance" }, text: deviation(c.deviation) }),
+          h("td", { class: "num", dataset: { label: "Distance" } }, deviation(c.deviation), stranger(c)),
         ),
       ),
     ),

@@ -21,6 +21,17 @@ type Column struct {
 	residual bool // A difference of values, which is 0 when it is nothing but rounding.
 }
 
+// String is the transform; of one on a circle, which half of it.
+func (c Column) String() string {
+	switch {
+	case c.Transform.width() == 1:
+		return c.Transform.String()
+	case c.Second:
+		return c.Transform.String() + " cos"
+	}
+	return c.Transform.String() + " sin"
+}
+
 // Pipeline is the plan of a stream's columns. It is immutable and safe for concurrent use; what it remembers of a key is in
 // that key's State.
 type Pipeline struct {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,14 +40,16 @@ type trial struct {
 
 // TestVerdicts measures what verdicts change: the first half of the judged rows of each labelled stream is judged by its
 // labels, an episode of anomalies after the other as it ends, and the second half is measured with and without these
-// verdicts. It prints the table of docs/incidents.md. EVAL_DIR names the folder with data/; SETS chooses sets, without a gate.
+// verdicts. It prints the table of docs/incidents.md, with the sums over the seeds. EVAL_DIR names the folder with data/, SEEDS
+// lists the seeds, 0 by default; SETS chooses sets, without a gate.
 func TestVerdicts(t *testing.T) {
 	root := os.Getenv("EVAL_DIR")
 	if root == "" {
 		t.Fatal("EVAL_DIR is not set")
 	}
 	var all []trial
-	sets := strings.Fields(cmp.Or(os.Getenv("SETS"), "nab asd cloud skab batadal"))
+	seeds := strings.Fields(cmp.Or(os.Getenv("SEEDS"), "0"))
+	sets := strings.Fields(cmp.Or(os.Getenv("SETS"), "nab asd cloud skab batadal smd regime"))
 	t.Log("| set | verdicts real/expected/noise | false episodes | with | change % | events | recall | with | change, points |")
 	seen := map[string]bool{}
 	for _, d := range domains() {
@@ -54,27 +57,14 @@ func TestVerdicts(t *testing.T) {
 			continue
 		}
 		seen[d.set] = true
-		o := d.options(t, filepath.Join(root, "data", d.set), 0)
-		labels, err := readLabels(o.Labels, o.Sources)
-		if err != nil {
-			t.Fatal(err)
-		}
-		trials := make([]trial, len(o.Sources))
-		var group errgroup.Group
-		group.SetLimit(2)
-		for i, source := range o.Sources {
-			if labels.by[source.Name] == nil {
-				continue
+		var trials []trial
+		for _, text := range seeds {
+			seed, err := strconv.ParseUint(text, 10, 64)
+			if err != nil {
+				t.Fatalf("SEEDS: %v", err)
 			}
-			group.Go(func() (err error) {
-				trials[i], err = try(source, o.Setups[0].Definition, labels)
-				return err
-			})
+			trials = append(trials, d.trials(t, filepath.Join(root, "data", d.set), seed)...)
 		}
-		if err := group.Wait(); err != nil {
-			t.Fatal(err)
-		}
-		trials = slices.DeleteFunc(trials, func(x trial) bool { return x.name == "" })
 		t.Log(row(d.set, trials))
 		all = append(all, trials...)
 	}
@@ -89,6 +79,32 @@ func TestVerdicts(t *testing.T) {
 	if lost := 100 * float64(a.Detected-b.Detected) / float64(a.Events); lost > mostRecall {
 		t.Errorf("event recall falls by %.1f points, want at most %d", lost, mostRecall)
 	}
+}
+
+// trials tries every labelled stream of a set.
+func (d domain) trials(t *testing.T, dir string, seed uint64) []trial {
+	t.Helper()
+	o := d.options(t, dir, seed)
+	labels, err := readLabels(o.Labels, o.Sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := make([]trial, len(o.Sources))
+	var group errgroup.Group
+	group.SetLimit(2)
+	for i, source := range o.Sources {
+		if labels.by[source.Name] == nil {
+			continue
+		}
+		group.Go(func() (err error) {
+			list[i], err = try(source, o.Setups[0].Definition, labels)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(list, func(x trial) bool { return x.name == "" })
 }
 
 // pool adds up the second halves without and with verdicts.
@@ -112,7 +128,7 @@ func row(name string, list []trial) string {
 			v[k] += n
 		}
 	}
-	share := func(n, of int) float64 { return 100 * float64(n) / float64(of) }
+	share := func(n, of int) float64 { return 100 * float64(n) / float64(max(of, 1)) }
 	return fmt.Sprintf("| %s | %d/%d/%d | %d | %d | %+.0f | %d | %.1f | %.1f | %+.1f |", name, v[streams.VerdictReal], v[streams.VerdictExpected], v[streams.VerdictNoise],
 		a.FalseEpisodes, b.FalseEpisodes, share(b.FalseEpisodes-a.FalseEpisodes, a.FalseEpisodes), a.Events, share(a.Detected, a.Events), share(b.Detected, b.Events), share(b.Detected-a.Detected, a.Events))
 }
@@ -210,10 +226,11 @@ func (j *judge) verdict(anomalies map[int]*streams.Anomaly, segments []evaluate.
 	real := slices.ContainsFunc(segments, func(s evaluate.Segment) bool { return s.Start <= episode[k-1] && s.End >= episode[0] })
 	j.given++
 	f := &streams.Feedback{
-		ID: fmt.Sprintf("v%04d", j.given), Action: streams.ActionVerdict, Stream: a.Stream, Entity: a.Entity, Anomaly: a.ID,
-		From: anomalies[episode[0]].Timestamp, To: anomalies[episode[k-1]].Timestamp, Features: a.Features, Alert: a.AlertScore, Guilty: streams.GuiltyFeatures(a.Why.Contributions),
+		ID: fmt.Sprintf("v%04d", j.given), Action: streams.ActionVerdict, Stream: a.Stream, Entity: a.Entity,
+		From: anomalies[episode[0]].Timestamp, To: anomalies[episode[k-1]].Timestamp,
 		Until: a.Timestamp.Add(100 * 365 * 24 * time.Hour), At: a.Timestamp, Who: "labels",
 	}
+	f.Describe(a)
 	id := strings.Join(slices.Sorted(slices.Values(f.Guilty)), " ")
 	switch {
 	case real:

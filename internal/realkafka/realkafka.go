@@ -72,10 +72,10 @@ func start(t testing.TB, n int, sec *security) *Cluster {
 	}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id)
-	clusterID := base64.RawURLEncoding.EncodeToString(id)
+	clusterID := base64.RawURLEncoding.EncodeToString(id) // May begin with a minus, so it is joined to its flag.
 	for _, b := range c.nodes {
 		c.configure(b)
-		args := []string{"-Xmx128m", "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", filepath.Join(b.dir, "server.properties")}
+		args := []string{"-Xmx128m", "kafka.tools.StorageTool", "format", "--cluster-id=" + clusterID, "-c", filepath.Join(b.dir, "server.properties")}
 		format := c.java(append(args, sec.users()...)...)
 		if out, err := format.CombinedOutput(); err != nil {
 			t.Fatalf("formatting the storage of broker %d: %v\n%s", b.id, err, out)

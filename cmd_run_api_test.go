@@ -284,4 +284,14 @@ func TestAPIEvents(t *testing.T) {
 		}
 		return nil
 	})
+	c.call(http.StatusOK, "DELETE", "/api/streams/alpha/requested-rate", "", nil)
+	kafkatest.Eventually(t, 20*time.Second, func() error {
+		c.call(http.StatusAccepted, "POST", "/api/streams/alpha/events?key=k", event(1), nil)
+		var status streams.DetectorStatus
+		c.call(http.StatusOK, "GET", "/api/streams/alpha/detectors/k", "", &status)
+		if status.RequestedRate != 0.01 {
+			return fmt.Errorf("detector's rate %g, that of the configuration is 0.01", status.RequestedRate)
+		}
+		return nil
+	})
 }

@@ -79,9 +79,15 @@ func (c *control) arrived(key string) {
 		c.guard(stream)
 		return
 	}
-	if rate, ok := c.Rate(key); ok && c.detectors[key] != nil {
-		c.detectors[key].SetRate(rate)
+	d, g := c.site.cfg.Streams.Get(key), c.detectors[key]
+	if d == nil || g == nil {
+		return
 	}
+	rate, changed := c.Rate(key)
+	if !changed {
+		rate = d.Rate
+	}
+	g.SetRate(rate)
 }
 
 // guard brings up to date what holds for a stream, and gives it to its detectors. Rules and windows set at run time may have become wrong by a
@@ -150,6 +156,9 @@ func (c *control) await(ctx context.Context) error {
 func (c *control) SetRate(_ context.Context, stream string, rate float64) error {
 	return c.write(stream, setting{Stream: stream, Rate: rate})
 }
+
+// ResetRate implements api.Control.
+func (c *control) ResetRate(_ context.Context, stream string) error { return c.remove(stream) }
 
 // Rate implements api.Control.
 func (c *control) Rate(stream string) (float64, bool) {

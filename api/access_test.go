@@ -60,6 +60,7 @@ func TestRoles(t *testing.T) {
 		{"POST", "/api/streams/server_metrics/score", `{"host":"web-1","cpu":1}`, [6]int{401, 401, 200, 200, 200, 403}},
 		{"POST", "/api/streams/server_metrics/events", `{"host":"a","cpu":1}`, [6]int{401, 401, 403, 202, 202, 403}},
 		{"PATCH", "/api/streams/server_metrics", `{"requested_rate":0.1}`, [6]int{401, 401, 403, 403, 200, 403}},
+		{"DELETE", "/api/streams/server_metrics/requested-rate", "", [6]int{401, 401, 403, 403, 200, 403}},
 		{"GET", "/api/audit", "", [6]int{401, 401, 403, 403, 200, 200}},
 		{"GET", "/ws/alerts", "", [6]int{401, 401, 426, 426, 426, 426}},
 		{"GET", "/ws/alerts?stream=server_metrics", "", [6]int{401, 401, 426, 426, 426, 422}},

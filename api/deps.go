@@ -125,6 +125,9 @@ type Score struct {
 type Control interface {
 	// SetRate sets the requested false-alarm rate of a stream, in (0, 0.5).
 	SetRate(ctx context.Context, stream string, rate float64) error
+
+	// ResetRate goes back to the rate of the configuration.
+	ResetRate(ctx context.Context, stream string) error
 	// Rate returns the rate now requested, and false where the configuration's holds.
 	Rate(stream string) (float64, bool)
 	// SetRules replaces the rules of a stream; they have been checked.

@@ -320,6 +320,13 @@ func (c *fakeControl) Maintenance() ([]streams.Window, bool) {
 	return c.windows, c.windows != nil
 }
 
+func (c *fakeControl) ResetRate(_ context.Context, stream string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.rates, stream)
+	return nil
+}
+
 func (c *fakeControl) SetRate(_ context.Context, stream string, rate float64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

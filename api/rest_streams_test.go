@@ -112,6 +112,15 @@ func TestChanges(t *testing.T) {
 	if len(audit.Items) != 1 || audit.Items[0].Who != "anonymous" || audit.Items[0].Detail != "requested_rate from 0.01 to 0.02" {
 		t.Errorf("got %+v", audit)
 	}
+	r.call(200, "DELETE", "/api/streams/server_metrics/requested-rate", "").decode(t, &s)
+	if _, set := r.control.rates["server_metrics"]; set || s.RequestedRate != 0.01 {
+		t.Errorf("after going back to the configuration: %v", s)
+	}
+	r.call(404, "DELETE", "/api/streams/nothing/requested-rate", "")
+	r.call(200, "GET", "/api/audit", "").decode(t, &audit)
+	if a := audit.Items[0]; a.Action != "stream.rate.reset" || a.Detail != "requested_rate from 0.02 to 0.01" {
+		t.Errorf("got %+v", a)
+	}
 }
 
 func TestSendAndScore(t *testing.T) {

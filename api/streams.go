@@ -251,6 +251,10 @@ func (s *Server) streamRoutes() {
 		OperationID: "patch-stream", Method: http.MethodPatch, Path: "/api/streams/{stream}", Tags: []string{tagStreams},
 		Summary: "Changing a stream", Description: "Sets the false-alarm rate asked for, at once and without a refit. The audit keeps who did it.",
 	}, s.patchStream)
+	route(s, RoleAdmin, huma.Operation{
+		OperationID: "reset-rate", Method: http.MethodDelete, Path: "/api/streams/{stream}/requested-rate", Tags: []string{tagStreams}, DefaultStatus: http.StatusOK,
+		Summary: "Going back to the rate of the configuration", Description: "Forgets the false-alarm rate set at run time: that of the configuration is asked for again. The answer is the stream. The audit keeps who did it.",
+	}, s.resetRate)
 	route(s, RoleRead, get("list-detectors", "/api/streams/{stream}/detectors", "Listing detectors",
 		"The stream's detectors: one per entity, with warm-up progress, generation, rates and feature ranges."), s.listDetectors)
 	route(s, RoleRead, get("get-detector", "/api/streams/{stream}/detectors/{entity}", "Reading a detector", "One detector's status."),
@@ -278,7 +282,20 @@ func ownEntity(entity string) string {
 }
 
 func (s *Server) patchStream(ctx context.Context, in *patchInput) (*streamOutput, error) {
-	d, err := s.stream(ctx, in.Stream)
+	return s.changeRate(ctx, in.Stream, "stream.rate", func(c Control, d *streams.Definition) (float64, error) {
+		return in.Body.RequestedRate, c.SetRate(ctx, d.Name, in.Body.RequestedRate)
+	})
+}
+
+func (s *Server) resetRate(ctx context.Context, in *StreamInput) (*streamOutput, error) {
+	return s.changeRate(ctx, in.Stream, "stream.rate.reset", func(c Control, d *streams.Definition) (float64, error) {
+		return d.Rate, c.ResetRate(ctx, d.Name)
+	})
+}
+
+// changeRate changes the requested rate of a stream; change does it and says what it is now.
+func (s *Server) changeRate(ctx context.Context, name, action string, change func(Control, *streams.Definition) (float64, error)) (*streamOutput, error) {
+	d, err := s.stream(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -286,13 +303,14 @@ func (s *Server) patchStream(ctx context.Context, in *patchInput) (*streamOutput
 		return nil, problem(http.StatusNotImplemented, "this process cannot change streams")
 	}
 	before := s.requested(d)
-	if err := s.deps.Control.SetRate(ctx, d.Name, in.Body.RequestedRate); err != nil {
+	now, err := change(s.deps.Control, d)
+	if err != nil {
 		return nil, err
 	}
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	s.audit(ctx, "stream.rate", d.Name, "requested_rate from "+number(before)+" to "+number(in.Body.RequestedRate))
+	s.audit(ctx, action, d.Name, "requested_rate from "+number(before)+" to "+number(now))
 	out := s.streamOut(d)
-	out.RequestedRate = in.Body.RequestedRate
+	out.RequestedRate = now
 	return &streamOutput{Body: out}, nil
 }
 

@@ -69,6 +69,8 @@ func newControl(s *site) *control {
 
 // arrived hands a change to the detectors of this process.
 func (c *control) arrived(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if key == keyMaintenance {
 		for _, stream := range c.site.cfg.Streams.Names() {
 			c.guard(stream)
@@ -92,9 +94,8 @@ func (c *control) arrived(key string) {
 
 // guard brings up to date what holds for a stream, and gives it to its detectors. Rules and windows set at run time may have become wrong by a
 // change of the configuration, a feature that is gone; then those of the configuration hold.
+// The lock is held.
 func (c *control) guard(stream string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	d := c.site.cfg.Streams.Get(stream)
 	if d == nil {
 		return
@@ -124,18 +125,14 @@ func (c *control) guard(stream string) {
 // OpenWindows returns the maintenance windows of a stream that are open at a time.
 func (c *control) OpenWindows(stream string, at time.Time) []streams.OpenWindow {
 	c.mu.Lock()
-	now := c.current[stream]
-	c.mu.Unlock()
-	if now == nil {
+	defer c.mu.Unlock()
+	if c.current[stream] == nil {
 		c.guard(stream)
-		c.mu.Lock()
-		now = c.current[stream]
-		c.mu.Unlock()
 	}
-	if now == nil {
-		return nil
+	if now := c.current[stream]; now != nil {
+		return now.Open(at)
 	}
-	return now.Open(at)
+	return nil
 }
 
 func (c *control) run(ctx context.Context) error { return c.view.Run(ctx) }

@@ -36,16 +36,16 @@ type Engine struct {
 
 // plan is how events with these features become rows.
 type plan struct {
-	names    []string
-	pipeline *features.Pipeline
-	alert    *features.Pipeline // Columns of the alert forest; nil where the alert score is the depth.
-	source   []int              // Feature of each column.
-	seen     []string           // Name of each column; "" where it is its feature's value and nothing else is.
-	raw      []int              // Where a stored row has the raw value of each feature.
-	width    int                // Length of a stored row: columns, those of the alert forest, raw values that are no column.
-	matters  []relevance
-	selected bool    // Some feature has a relevance that can fail.
-	holds    []int64 // How many equal values in a row are an anomaly, by feature: 0 for never, byHistory for what the key tells.
+	names       []string
+	pipeline    *features.Pipeline
+	alert       *features.Pipeline // Columns of the alert forest; nil where the alert score is the depth.
+	source      []int              // Feature of each column.
+	columnNames []string           // Of each column; "" where it is its feature's value and nothing else is.
+	raw         []int              // Where a stored row has the raw value of each feature.
+	width       int                // Length of a stored row: columns, those of the alert forest, raw values that are no column.
+	matters     []relevance
+	selected    bool    // Some feature has a relevance that can fail.
+	holds       []int64 // How many equal values in a row are an anomaly, by feature: 0 for never, byHistory for what the key tells.
 }
 
 // relevance says which deviations of a feature matter.
@@ -183,7 +183,7 @@ func (e *Engine) newPlan(names []string, settings []streams.Feature) (*plan, err
 		if c.Transform.Kind == features.Value && len(list[c.Feature].Transforms) == 1 {
 			name = ""
 		}
-		p.source, p.seen = append(p.source, c.Feature), append(p.seen, name)
+		p.source, p.columnNames = append(p.source, c.Feature), append(p.columnNames, name)
 	}
 	p.layRaw()
 	return p, nil

@@ -51,7 +51,7 @@ func (e *Engine) explain(s *State, w *work, r *Result) *streams.Explanation {
 			Deviation: min(max(deviation, -1e6), 1e6),
 		})
 	}
-	for i, name := range s.plan.seen {
+	for i, name := range s.plan.columnNames {
 		if name != "" {
 			c := &why.Contributions[s.plan.source[i]]
 			c.Columns = append(c.Columns, streams.ColumnDeviation{Column: name, Deviation: w.scaled[i]})

@@ -36,8 +36,8 @@ func (w *writer) verdicts(s *State) {
 		w.time(v.to)
 		w.time(v.until)
 		w.float(v.alert)
-		w.size(len(v.seen))
-		for _, f := range v.seen {
+		w.size(len(v.sights))
+		for _, f := range v.sights {
 			w.text(f.feature)
 			w.floats(f.deviations)
 		}
@@ -52,7 +52,7 @@ func (r *reader) verdicts(s *State) {
 				r.fail()
 			}
 			r.fill(f.deviations)
-			v.seen = append(v.seen, f)
+			v.sights = append(v.sights, f)
 		}
 	})
 }

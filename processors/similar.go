@@ -68,7 +68,7 @@ func (p *plan) sights(list []streams.SeenFeature) []sight {
 // columnsOf names the columns of a feature, as Contribution.Seen does; none for a feature that is not there.
 func (p *plan) columnsOf(feature string) []string {
 	var out []string
-	for i, name := range p.seen {
+	for i, name := range p.columnNames {
 		if p.names[p.source[i]] == feature {
 			out = append(out, cmp.Or(name, string(features.Value)))
 		}
@@ -81,9 +81,9 @@ func (p *plan) columnsOf(feature string) []string {
 // are compared as they were when each happened, so that what recurs is recognised after the models have changed.
 func (v *verdict) distance(contributions []streams.Contribution) float64 {
 	at := func(feature string) int {
-		return slices.IndexFunc(v.seen, func(f sight) bool { return f.feature == feature })
+		return slices.IndexFunc(v.sights, func(f sight) bool { return f.feature == feature })
 	}
-	if len(v.seen) == 0 || at(contributions[0].Feature) < 0 || !slices.Contains(streams.GuiltyFeatures(contributions), v.seen[0].feature) {
+	if len(v.sights) == 0 || at(contributions[0].Feature) < 0 || !slices.Contains(streams.GuiltyFeatures(contributions), v.sights[0].feature) {
 		return math.Inf(1)
 	}
 	var most float64
@@ -93,7 +93,7 @@ func (v *verdict) distance(contributions []streams.Contribution) float64 {
 			continue
 		}
 		for n, now := range contributions[i].Seen() {
-			was := v.seen[k].deviations[n]
+			was := v.sights[k].deviations[n]
 			most = max(most, math.Abs(now.Deviation-was)/(similarSpreads+similarShare*math.Abs(was)))
 		}
 	}

@@ -115,7 +115,7 @@ func TestRawVerdicts(t *testing.T) {
 		t.Errorf("%d verdicts, want %d", len(s.verdicts), len(kinds))
 	}
 	for _, v := range s.verdicts {
-		if kind, ok := kinds[v.id]; !ok || v.kind != kind || len(v.seen) > 0 {
+		if kind, ok := kinds[v.id]; !ok || v.kind != kind || len(v.sights) > 0 {
 			t.Errorf("got verdict %+v", v)
 		}
 	}

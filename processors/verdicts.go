@@ -26,7 +26,7 @@ type verdict struct {
 	at        time.Time // Processing time, which orders them.
 	from, to  time.Time // Event time of the rows it is about.
 	until     time.Time // Event time at which it ends.
-	seen      []sight   // Of its guilty features, largest share first; empty for unknown.
+	sights    []sight   // Of its guilty features, largest share first; empty for unknown.
 	alert     float64   // Alert score of the anomaly; 0 for unknown.
 }
 
@@ -66,7 +66,7 @@ func (e *Engine) take(s *State, f *streams.Feedback) bool {
 		return false
 	}
 	v := verdict{id: f.ID, kind: f.Verdict, taken: s.seen, withdrawn: -1, at: sensible(f.At), from: sensible(f.From), to: sensible(f.To), until: sensible(f.Until), alert: f.Alert}
-	v.seen = s.plan.sights(f.Seen)
+	v.sights = s.plan.sights(f.Seen)
 	if !e.remember(s, v) {
 		return false
 	}

@@ -50,7 +50,7 @@ func TestVerdicts(t *testing.T) {
 	var all []trial
 	seeds := strings.Fields(cmp.Or(os.Getenv("SEEDS"), "0"))
 	sets := strings.Fields(cmp.Or(os.Getenv("SETS"), "nab asd cloud skab batadal smd regime"))
-	t.Log("| set | verdicts real/expected/noise | false episodes | with | change % | events | recall | with | change, points |")
+	t.Log("| set | verdicts real/expected/noise | false episodes | with | change % | false alarms % | with | events | recall | with | change, points |")
 	seen := map[string]bool{}
 	for _, d := range domains() {
 		if seen[d.set] || !slices.Contains(sets, d.set) {
@@ -113,6 +113,8 @@ func pool(list []trial) (without, with evaluate.Counts) {
 		for _, c := range []struct{ to, from *evaluate.Counts }{{&without, &x.without}, {&with, &x.with}} {
 			c.to.FalseEpisodes += c.from.FalseEpisodes
 			c.to.Events += c.from.Events
+			c.to.FalseRows += c.from.FalseRows
+			c.to.Normal += c.from.Normal
 			c.to.Detected += c.from.Detected
 		}
 	}
@@ -129,8 +131,8 @@ func row(name string, list []trial) string {
 		}
 	}
 	share := func(n, of int) float64 { return 100 * float64(n) / float64(max(of, 1)) }
-	return fmt.Sprintf("| %s | %d/%d/%d | %d | %d | %+.0f | %d | %.1f | %.1f | %+.1f |", name, v[streams.VerdictReal], v[streams.VerdictExpected], v[streams.VerdictNoise],
-		a.FalseEpisodes, b.FalseEpisodes, share(b.FalseEpisodes-a.FalseEpisodes, a.FalseEpisodes), a.Events, share(a.Detected, a.Events), share(b.Detected, b.Events), share(b.Detected-a.Detected, a.Events))
+	return fmt.Sprintf("| %s | %d/%d/%d | %d | %d | %+.0f | %.2f | %.2f | %d | %.1f | %.1f | %+.1f |", name, v[streams.VerdictReal], v[streams.VerdictExpected], v[streams.VerdictNoise],
+		a.FalseEpisodes, b.FalseEpisodes, share(b.FalseEpisodes-a.FalseEpisodes, a.FalseEpisodes), share(a.FalseRows, a.Normal), share(b.FalseRows, b.Normal), a.Events, share(a.Detected, a.Events), share(b.Detected, b.Events), share(b.Detected-a.Detected, a.Events))
 }
 
 // try runs a stream to the middle of its judged rows, and on from there without and with verdicts.

@@ -16,6 +16,19 @@ import (
 // raw starts a server that answers each request by these words, and then does something with the connection.
 func raw(t *testing.T, words string, then func(*net.TCPConn)) string {
 	t.Helper()
+	return "http://" + listen(t, func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 1<<16))
+		_, _ = io.WriteString(conn, words)
+		if then != nil {
+			then(conn.(*net.TCPConn))
+		}
+	})
+}
+
+// listen starts a TCP server until the end of the test and returns its address. talk has a connection, which is closed after it and
+// at the end of the test.
+func listen(t *testing.T, talk func(net.Conn)) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -27,17 +40,14 @@ func raw(t *testing.T, words string, then func(*net.TCPConn)) string {
 			if err != nil {
 				return
 			}
+			t.Cleanup(func() { conn.Close() })
 			go func() {
 				defer conn.Close()
-				_, _ = conn.Read(make([]byte, 1<<16))
-				_, _ = io.WriteString(conn, words)
-				if then != nil {
-					then(conn.(*net.TCPConn))
-				}
+				talk(conn)
 			}()
 		}
 	}()
-	return "http://" + listener.Addr().String()
+	return listener.Addr().String()
 }
 
 // TestBrokenReceivers: servers that break the protocol or the network. The attempt ends in its time, little is read, and

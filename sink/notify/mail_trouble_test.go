@@ -33,26 +33,10 @@ type mailServer struct {
 
 func (s *mailServer) start(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { conn.Close() })
-			go s.converse(conn)
-		}
-	}()
-	return listener.Addr().String()
+	return listen(t, s.converse)
 }
 
 func (s *mailServer) converse(conn net.Conn) {
-	defer conn.Close()
 	in := bufio.NewReader(conn)
 	answers := map[string]string{
 		"": "220 mail.example.com", "EHLO": "250-mail.example.com\r\n250 AUTH PLAIN", "HELO": "250 mail.example.com", "AUTH": "235 welcome",

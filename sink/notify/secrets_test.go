@@ -85,23 +85,10 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 func echoing(t *testing.T, echo func(string) string) string {
 	t.Helper()
 	if echo == nil {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { listener.Close() })
-		go func() {
-			for {
-				conn, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				line, _ := bufio.NewReader(conn).ReadString('\n')
-				fmt.Fprintf(conn, "%s\r\n\r\n", line)
-				conn.Close()
-			}
-		}()
-		return "http://" + listener.Addr().String()
+		return "http://" + listen(t, func(conn net.Conn) {
+			line, _ := bufio.NewReader(conn).ReadString('\n')
+			fmt.Fprintf(conn, "%s\r\n\r\n", line)
+		})
 	}
 	return newReceiver(t, func(w http.ResponseWriter, q *http.Request) {
 		head, _ := httputil.DumpRequest(q, false)

@@ -71,6 +71,15 @@ export async function check(name, run) {
   }
 }
 
+/**
+ * Closes the details of an anomaly or incident, and waits until the page has done what follows. A browser tells a dialog's
+ * end a moment after it has hidden it; the page then empties the dialog and restores the address, in one go.
+ */
+export async function closeDetails(page, dialog) {
+  await page.keyboard.press("Escape");
+  await page.waitForFunction((d) => !document.querySelector(d).open && document.querySelector(d).childElementCount === 0, dialog);
+}
+
 /** No violation that axe-core calls serious or critical. */
 export async function accessible(page) {
   // The policy of the page forbids inline scripts; an evaluated one is the browser's own.

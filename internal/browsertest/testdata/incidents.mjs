@@ -1,6 +1,6 @@
 // The suites of the incidents.
 
-import { accessible, ask, assert, check, expectTrouble, noSidewaysScroll, open, painted, patience, shot, url } from "./harness.mjs";
+import { accessible, ask, assert, check, closeDetails, expectTrouble, noSidewaysScroll, open, painted, patience, shot, url } from "./harness.mjs";
 
 const rows = (page) => page.locator("#incident-list li");
 const ids = (page) => page.locator("#incident-list button").evaluateAll((all) => all.map((b) => b.dataset.id));
@@ -14,12 +14,8 @@ const told = (page, text) => page.waitForFunction((t) => document.querySelector(
 const held = (page, n) => page.waitForFunction((want) => document.querySelectorAll("dialog[open] .held li").length === want, n);
 /** How far down the page the list begins. */
 const place = (page) => page.evaluate(() => document.querySelector("#incidents").getBoundingClientRect().top + scrollY);
+const close = (page) => closeDetails(page, "#incident");
 const still = (page) => page.waitForTimeout(400); // For the picture: dialogs move in, colours fade.
-
-async function close(page) {
-  await page.keyboard.press("Escape");
-  await page.waitForSelector("#incident", { state: "hidden" });
-}
 
 /** An incident from its opening to its recovery, as somebody lives through it. */
 export async function incidents() {

@@ -1,8 +1,9 @@
 // The suites of the live view.
 
-import { accessible, ask, assert, check, expectTrouble, noSidewaysScroll, open, painted, patience, shot, url } from "./harness.mjs";
+import { accessible, ask, assert, check, closeDetails, expectTrouble, noSidewaysScroll, open, painted, patience, shot, url } from "./harness.mjs";
 
 const rows = (page) => page.locator("#list li");
+const close = (page) => closeDetails(page, "#detail");
 const first = (page) => rows(page).first().locator("button");
 
 export async function page() {
@@ -33,7 +34,7 @@ export async function page() {
     await over.scrollIntoViewIfNeeded();
     const box = await over.boundingBox();
     await page.mouse.move(box.x + box.width * 0.6, box.y + box.height / 2);
-    await page.waitForFunction(() => /at \d\d:\d\d/.test(document.querySelectorAll(".plot-value")[1].textContent));
+    await page.waitForFunction(() => /at .*\d\d:\d\d/.test(document.querySelectorAll(".plot-value")[1].textContent));
     await page.mouse.down();
     await page.mouse.move(box.x + box.width * 0.85, box.y + box.height / 2, { steps: 5 });
     await page.mouse.up();
@@ -58,8 +59,7 @@ export async function page() {
     await page.waitForTimeout(300); // The dialog moves in.
     await shot(page, "detail-light");
     await accessible(page);
-    await page.keyboard.press("Escape");
-    await page.waitForSelector("#detail", { state: "hidden" });
+    await close(page);
     assert(await page.evaluate(() => document.activeElement.closest("#list") !== null), "the focus did not return to the list");
   });
   await check("a detail leads to its entity in the charts", async () => {
@@ -108,7 +108,7 @@ export async function page() {
     await page.waitForSelector("#detail[open] .bars");
     await page.waitForTimeout(300);
     await shot(page, "detail-dark");
-    await page.keyboard.press("Escape");
+    await close(page);
     await page.reload();
     assert((await page.evaluate(() => document.documentElement.dataset.theme)) === "dark", "the choice was forgotten");
   });
@@ -243,7 +243,7 @@ export async function trouble() {
     await first(page).click();
     await page.waitForSelector("#detail[open] .bars");
     assert(Date.now() - started < patience / 2, "the page does not answer");
-    await page.keyboard.press("Escape");
+    await close(page);
     await shot(page, "flood");
   });
 }
@@ -269,7 +269,7 @@ export async function access() {
     await first(page).click();
     await page.waitForSelector("#detail[open] .bars");
     assert((await page.locator("#detail button.danger").count()) === 0, "a reader may delete");
-    await page.keyboard.press("Escape");
+    await close(page);
   });
   await check("an admin may delete", async () => {
     await page.click("#access-button");
@@ -277,7 +277,7 @@ export async function access() {
     await page.waitForFunction(() => document.querySelector("#access-button").textContent.includes("admin"));
     await first(page).click();
     await page.waitForSelector("#detail button.danger");
-    await page.keyboard.press("Escape");
+    await close(page);
   });
   await check("a link from a message waits for the sign-in and then shows its details", async () => {
     for (const [path, dialog] of [["anomalies", "#detail"], ["incidents", "#incident"]]) {

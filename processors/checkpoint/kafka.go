@@ -151,6 +151,9 @@ func (k Kafka) Sarama() (*sarama.Config, error) {
 	c.Consumer.Group.Heartbeat.Interval = min(k.Session/4, 3*time.Second)
 	c.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{goka.CopartitioningStrategy}
 	c.Consumer.Group.Rebalance.Retry.Backoff = 500 * time.Millisecond
+	// A join is answered when every member has joined, or after this time without those that have not. Reading must not give up
+	// before: members that wait for a dead one would come back as new ones, again and again, and the old ones would stay behind.
+	c.Consumer.Group.Rebalance.Timeout = 5 * c.Net.ReadTimeout / 6
 
 	if err := k.secure(c); err != nil {
 		return nil, err

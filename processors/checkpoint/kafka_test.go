@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -33,6 +34,7 @@ func TestSaramaKeepsTheGuarantees(t *testing.T) {
 		"no auto commit":  !c.Consumer.Offsets.AutoCommit.Enable,
 		"static member":   c.Consumer.Group.InstanceId == "node-1",
 		"heartbeats":      3*c.Consumer.Group.Heartbeat.Interval <= c.Consumer.Group.Session.Timeout,
+		"joins are heard": c.Consumer.Group.Rebalance.Timeout <= c.Net.ReadTimeout-5*time.Second, // The longest that a broker answers none.
 		"no auto topics":  !c.Metadata.AllowAutoTopicCreation,
 		"version":         c.Version.IsAtLeast(sarama.V2_8_0_0),
 		"returns results": c.Producer.Return.Errors && c.Producer.Return.Successes,

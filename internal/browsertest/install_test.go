@@ -3,64 +3,64 @@
 package browsertest
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
+
+	"anomalystream/internal/fetched"
 )
 
 //go:embed testdata
 var script embed.FS
 
-var installed struct {
-	once  sync.Once
-	dir   string
-	error string
+// modules returns the folder with the modules that the script needs. They are fetched once for each lock file.
+func modules(t *testing.T) string {
+	t.Helper()
+	lock, err := script.ReadFile("testdata/package-lock.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(lock)
+	dir := fetched.Dir(t, "browsertest", hex.EncodeToString(sum[:6]), func(dir string) *exec.Cmd {
+		for _, name := range []string{"package.json", "package-lock.json"} {
+			write(t, dir, name)
+		}
+		return exec.Command("npm", "ci", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund")
+	})
+	return filepath.Join(dir, "node_modules")
 }
 
-// install puts the script and the modules it needs into a temporary directory, once in a process, and returns it. Modules
-// of an earlier run are used again when the lock file is the same.
+// install puts the script into a folder of this test, with the modules beside it, and returns the folder.
 func install(t *testing.T) string {
 	t.Helper()
-	installed.once.Do(func() {
-		dir := filepath.Join(os.TempDir(), "anomalystream-browsertest")
-		before, _ := os.ReadFile(filepath.Join(dir, "package-lock.json"))
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			installed.error = err.Error()
-			return
-		}
-		files, err := script.ReadDir("testdata")
-		if err != nil {
-			installed.error = err.Error()
-			return
-		}
-		for _, f := range files {
-			b, err := script.ReadFile("testdata/" + f.Name())
-			if err == nil {
-				err = os.WriteFile(filepath.Join(dir, f.Name()), b, 0o644)
-			}
-			if err != nil {
-				installed.error = err.Error()
-				return
-			}
-		}
-		lock, _ := script.ReadFile("testdata/package-lock.json")
-		if _, err := os.Stat(filepath.Join(dir, "node_modules", "axe-core")); err != nil || string(lock) != string(before) {
-			command := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-			command.Dir = dir
-			if out, err := command.CombinedOutput(); err != nil {
-				installed.error = "npm ci: " + err.Error() + "\n" + string(out)
-				return
-			}
-		}
-		installed.dir = dir
-	})
-	if installed.error != "" {
-		t.Fatalf("installing what the browser tests need (Node 20 with npm): %s", installed.error)
+	dir := t.TempDir()
+	if err := os.Symlink(modules(t), filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
 	}
-	return installed.dir
+	files, err := script.ReadDir("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		write(t, dir, f.Name())
+	}
+	return dir
+}
+
+// write puts a file of testdata into a folder.
+func write(t *testing.T, dir, name string) {
+	t.Helper()
+	b, err := script.ReadFile("testdata/" + name)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name), b, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // chromium finds the browser: the variable CHROMIUM, or a command of one of its usual names.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"anomalystream/api"
+	"anomalystream/internal/freeport"
 )
 
 // outcome is one line of the script: the end of a check, or a request to the test.
@@ -26,10 +27,10 @@ type outcome struct {
 // drive runs the script's suite against an address. Each of its checks becomes a subtest; do answers what it asks for.
 func drive(t *testing.T, suite, url string, environment []string, do func(ask string) error) {
 	t.Helper()
-	modules := install(t)
+	folder := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
-	command := exec.CommandContext(ctx, "node", filepath.Join(modules, "page.mjs"), suite, url)
+	command := exec.CommandContext(ctx, "node", filepath.Join(folder, "page.mjs"), suite, url)
 	command.Env = append(os.Environ(), environment...)
 	command.Env = append(command.Env, "CHROMIUM="+chromium(t))
 	command.Stderr = os.Stderr
@@ -78,13 +79,14 @@ func drive(t *testing.T, suite, url string, environment []string, do func(ask st
 // start serves a world of our own and returns its address and what stops and starts its server.
 func start(t *testing.T, tokens []api.Token) (url string, do func(ask string) error) {
 	t.Helper()
+	modules(t) // Before the world begins, whose warm-up is soon over: the first test of a machine waits for the registry.
 	w := newWorld()
 	go w.run(t.Context())
-	s, err := serve(context.WithoutCancel(t.Context()), w, "127.0.0.1:0", tokens)
+	addr, before := freeport.Address(t), 0
+	s, err := serve(context.WithoutCancel(t.Context()), w, addr, tokens)
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr, before := s.server.Addr(), 0
 	t.Cleanup(func() {
 		if s != nil {
 			_ = s.stop()

@@ -159,9 +159,9 @@ func (s *installation) call(method, path, body string, out any) int {
 }
 
 // await polls until check returns nil.
-func (s *installation) await(within time.Duration, check func() error) {
+func (s *installation) await(check func() error) {
 	s.t.Helper()
-	for deadline := time.Now().Add(within); ; time.Sleep(500 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(500 * time.Millisecond) {
 		err := check()
 		if err == nil {
 			return
@@ -177,7 +177,7 @@ func (s *installation) await(within time.Duration, check func() error) {
 // their topic.
 func (s *installation) incidents(socket *incidentListener) {
 	s.t.Helper()
-	s.await(2*time.Minute, func() error {
+	s.await(func() error {
 		newest := map[string]int64{}
 		for id, i := range s.topicIncidents() {
 			newest[id] = i.Revision
@@ -197,7 +197,7 @@ func (s *installation) incidents(socket *incidentListener) {
 	if acknowledged == "" || judged == "" {
 		s.t.Fatal("no incident is open to acknowledge and to judge")
 	}
-	s.await(time.Minute, func() error {
+	s.await(func() error {
 		topic := s.topicIncidents()
 		a, j := topic[acknowledged], topic[judged]
 		if !slices.ContainsFunc(a.Acts, func(act streams.IncidentAct) bool {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -21,10 +20,14 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/gorilla/websocket"
 
+	"anomalystream/internal/freeport"
 	"anomalystream/internal/pgtest"
 	"anomalystream/internal/realkafka"
 	"anomalystream/streams"
 )
+
+// patience bounds every wait for the servers; nothing takes that long unless it is broken.
+const patience = 3 * time.Minute
 
 // installation is one configuration with its servers and the processes started from the built binary.
 type installation struct {
@@ -41,7 +44,7 @@ type installation struct {
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
-	s := &installation{t: t, dir: t.TempDir(), addr: freeAddr(t), topics: streams.Topics{Prefix: fmt.Sprintf("e2e-%d.", time.Now().UnixNano())}}
+	s := &installation{t: t, dir: t.TempDir(), addr: freeport.Address(t), topics: streams.Topics{Prefix: fmt.Sprintf("e2e-%d.", time.Now().UnixNano())}}
 	s.binary = build(t, s.dir)
 	if given := os.Getenv("KAFKA_BROKERS"); given != "" {
 		s.brokers = strings.Split(given, ",")
@@ -102,16 +105,6 @@ func connect(t *testing.T, brokers []string) sarama.Client {
 	return client
 }
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // mustRun runs a command to its end.
 func (s *installation) mustRun(args ...string) {
 	s.t.Helper()
@@ -156,8 +149,8 @@ func (s *installation) start(name string, args ...string) *process {
 			_ = p.cmd.Process.Signal(syscall.SIGTERM)
 			select {
 			case <-p.exited:
-			case <-time.After(30 * time.Second):
-				s.t.Errorf("%s did not stop within 30 s of SIGTERM", name)
+			case <-time.After(90 * time.Second): // As deploy/kubernetes gives them.
+				s.t.Errorf("%s did not stop within 90 s of SIGTERM", name)
 				p.kill()
 			}
 		}
@@ -184,7 +177,7 @@ func (p *process) wait() {
 	p.t.Helper()
 	select {
 	case <-p.exited:
-	case <-time.After(3 * time.Minute):
+	case <-time.After(patience):
 		p.t.Fatalf("%s did not end", p.name)
 	}
 }
@@ -192,7 +185,7 @@ func (p *process) wait() {
 // awaitReady waits until the API says that everything it needs is there.
 func (s *installation) awaitReady() {
 	s.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
 		res, err := http.Get("http://" + s.addr + "/readyz")
 		if err == nil {
 			body, _ := io.ReadAll(res.Body)
@@ -260,7 +253,7 @@ func (s *installation) read(topic string) []*sarama.ConsumerMessage {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		for quiet := time.NewTimer(10 * time.Second); ; quiet.Reset(10 * time.Second) {
+		for quiet := time.NewTimer(patience / 3); ; quiet.Reset(patience / 3) {
 			var m *sarama.ConsumerMessage
 			select {
 			case m = <-reader.Messages():
@@ -371,7 +364,7 @@ func (l *listener) take(text []byte) {
 
 // await waits until n anomalies were pushed and returns them.
 func (l *listener) await(n int) map[string]float64 {
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		l.mu.Lock()
 		if len(l.seen) >= n || time.Now().After(deadline) {
 			defer l.mu.Unlock()

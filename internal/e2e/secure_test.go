@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"anomalystream/internal/freeport"
 	"anomalystream/internal/realkafka"
 	"anomalystream/streams"
 )
@@ -42,7 +43,7 @@ func TestSecureKafka(t *testing.T) {
 	}
 	at := func(t *testing.T, w way) *installation {
 		s := &installation{
-			t: t, dir: t.TempDir(), binary: binary, brokers: broker.Brokers(), addr: freeAddr(t),
+			t: t, dir: t.TempDir(), binary: binary, brokers: broker.Brokers(), addr: freeport.Address(t),
 			topics: streams.Topics{Prefix: strings.ToLower(w.name) + "."},
 		}
 		s.configureSecure(w)
@@ -161,7 +162,7 @@ func (s *installation) run(waitsFor string, args ...string) (code int, out strin
 		}
 		return string(b)
 	}
-	for deadline := time.Now().Add(2 * time.Minute); ; {
+	for deadline := time.Now().Add(patience); ; {
 		select {
 		case <-exited:
 			return cmd.ProcessState.ExitCode(), said()
@@ -178,7 +179,7 @@ func (s *installation) run(waitsFor string, args ...string) (code int, out strin
 // awaitREST waits until the API lists n anomalies, and returns them.
 func (s *installation) awaitREST(n int) map[string]float64 {
 	s.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
 		if got := s.restAnomalies(); len(got) >= n || time.Now().After(deadline) {
 			return got
 		}

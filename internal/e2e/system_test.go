@@ -145,7 +145,7 @@ func (s *installation) deadLetters() []streams.DeadLetter {
 // awaitSeen waits until the detectors have applied as many events as were written.
 func (s *installation) awaitSeen(want map[string]int64) {
 	s.t.Helper()
-	deadline := time.Now().Add(4 * time.Minute)
+	deadline := time.Now().Add(2 * patience)
 	for {
 		seen := map[string]map[string]int64{}
 		for _, m := range s.read(s.topics.Detectors()) {
@@ -186,7 +186,7 @@ func (s *installation) tableAnomalies(n int) map[string]float64 {
 		s.t.Fatal(err)
 	}
 	defer db.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
 		out := map[string]float64{}

@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"anomalystream/internal/freeport"
 )
 
 // Server is a Postgres.
@@ -32,7 +34,8 @@ type Server struct {
 	dsn  string // Of a database from which others can be made.
 	dir  string // Of our own server; "" for one that was running.
 	bin  string
-	port int
+	host string
+	port string
 }
 
 // Start returns the server of PG_DSN, or starts one and stops it when the test ends.
@@ -52,11 +55,12 @@ func Start(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &Server{t: t, dir: dir, bin: bins[len(bins)-1], port: freePort(t)}
+	host, port, _ := net.SplitHostPort(freeport.Address(t))
+	s := &Server{t: t, dir: dir, bin: bins[len(bins)-1], host: host, port: port}
 	s.init()
 	t.Cleanup(func() { _ = s.ctl("stop", "-m", "immediate", "-w") })
 	s.StartAgain()
-	s.dsn = fmt.Sprintf("postgres://postgres:test@127.0.0.1:%d/postgres?sslmode=disable", s.port)
+	s.dsn = fmt.Sprintf("postgres://postgres:test@%s/postgres?sslmode=disable", net.JoinHostPort(s.host, s.port))
 	return s
 }
 
@@ -97,7 +101,7 @@ func (s *Server) Stop() {
 // StartAgain starts our own server on its data, at the same port.
 func (s *Server) StartAgain() {
 	s.t.Helper()
-	options := fmt.Sprintf("-c listen_addresses=127.0.0.1 -p %d -c unix_socket_directories=%s -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c timezone=UTC -c max_connections=100", s.port, s.dir)
+	options := fmt.Sprintf("-c listen_addresses=%s -p %s -c unix_socket_directories=%s -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c timezone=UTC -c max_connections=100", s.host, s.port, s.dir)
 	if err := s.ctl("start", "-w", "-t", "60", "-l", filepath.Join(s.dir, "log"), "-o", options); err != nil {
 		log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
 		s.t.Fatalf("starting Postgres: %v\n%s", err, log)
@@ -162,14 +166,4 @@ func (s *Server) exec(t testing.TB, statement string) {
 	if _, err := conn.Exec(ctx, statement); err != nil {
 		t.Fatalf("%s: %v", strings.Fields(statement)[0], err)
 	}
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

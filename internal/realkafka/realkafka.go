@@ -10,7 +10,6 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,9 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"anomalystream/internal/fetched"
+	"anomalystream/internal/freeport"
 )
 
 //go:embed pom.xml
@@ -36,17 +38,14 @@ type Cluster struct {
 }
 
 type broker struct {
-	id               int
-	port, controller int
-	secure           []int // Ports of the secure listeners.
-	dir              string
-	mu               sync.Mutex
-	process          *exec.Cmd
-	exited           chan struct{}
+	id                  int
+	address, controller string
+	secure              []string // Addresses of the secure listeners.
+	dir                 string
+	mu                  sync.Mutex
+	process             *exec.Cmd
+	exited              chan struct{}
 }
-
-// jarsOnce fetches the jars once in a test binary.
-var jarsOnce sync.Mutex
 
 // Start starts a cluster of n brokers (replication n, at least two in sync when n is three) and stops it when the test
 // ends. It fails the test when Java or the jars cannot be had: a lane that runs without its server proves nothing.
@@ -65,10 +64,10 @@ func start(t testing.TB, n int, sec *security) *Cluster {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	c := &Cluster{t: t, dir: dir, jars: fetchJars(t), security: sec}
 	per := 2 + len(sec.listeners())
-	ports := freePorts(t, per*n)
+	free := freeport.Addresses(t, per*n)
 	for i := range n {
-		own := ports[per*i : per*(i+1)]
-		c.nodes = append(c.nodes, &broker{id: i + 1, port: own[0], controller: own[1], secure: own[2:], dir: filepath.Join(c.dir, fmt.Sprint(i+1))})
+		own := free[per*i : per*(i+1)]
+		c.nodes = append(c.nodes, &broker{id: i + 1, address: own[0], controller: own[1], secure: own[2:], dir: filepath.Join(c.dir, fmt.Sprint(i+1))})
 	}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id)
@@ -98,7 +97,7 @@ func start(t testing.TB, n int, sec *security) *Cluster {
 func (c *Cluster) Brokers() []string {
 	out := make([]string, len(c.nodes))
 	for i, b := range c.nodes {
-		out[i] = fmt.Sprintf("127.0.0.1:%d", b.port)
+		out[i] = b.address
 	}
 	return out
 }
@@ -158,12 +157,12 @@ func (c *Cluster) configure(b *broker) {
 	}
 	var voters []string
 	for _, v := range c.nodes {
-		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", v.id, v.controller))
+		voters = append(voters, fmt.Sprintf("%d@%s", v.id, v.controller))
 	}
-	names := []string{fmt.Sprintf("PLAINTEXT://127.0.0.1:%d", b.port)}
+	names := []string{"PLAINTEXT://" + b.address}
 	protocols := "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
 	for i, l := range c.security.listeners() {
-		names = append(names, fmt.Sprintf("%s://127.0.0.1:%d", l.name, b.secure[i]))
+		names = append(names, l.name+"://"+b.secure[i])
 		protocols += "," + l.name + ":" + l.protocol
 	}
 	advertised := strings.Join(names, ",")
@@ -173,7 +172,7 @@ func (c *Cluster) configure(b *broker) {
 		fmt.Sprintf("node.id=%d", b.id),
 		"process.roles=broker,controller",
 		"controller.quorum.voters=" + strings.Join(voters, ","),
-		fmt.Sprintf("listeners=%s,CONTROLLER://127.0.0.1:%d", advertised, b.controller),
+		fmt.Sprintf("listeners=%s,CONTROLLER://%s", advertised, b.controller),
 		"advertised.listeners=" + advertised,
 		"controller.listener.names=CONTROLLER",
 		"inter.broker.listener.name=PLAINTEXT",
@@ -249,44 +248,11 @@ func (b *broker) wait() {
 // fetchJars returns the folder with the broker's jars, fetching them with Maven where they are missing.
 func fetchJars(t testing.TB) string {
 	t.Helper()
-	jarsOnce.Lock()
-	defer jarsOnce.Unlock()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	dir := filepath.Join(cache, "anomalystream-realkafka-4.1.1")
-	if _, err := os.Stat(filepath.Join(dir, ".complete")); err == nil {
-		return dir
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "pom.xml")
-	if err := os.WriteFile(file, pom, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("mvn", "-q", "-B", "-f", file, "dependency:copy-dependencies", "-DoutputDirectory="+dir)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("fetching the jars of Apache Kafka with Maven: %v\n%s", err, out)
-	}
-	if err := os.WriteFile(filepath.Join(dir, ".complete"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// freePorts returns n different free ports of the loopback interface.
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	return fetched.Dir(t, "realkafka", "4.1.1", func(dir string) *exec.Cmd {
+		file := filepath.Join(dir, "pom.xml")
+		if err := os.WriteFile(file, pom, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close() // After all: a closed one could be given again.
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports
+		return exec.Command("mvn", "-q", "-B", "-U", "-f", file, "dependency:copy-dependencies", "-DoutputDirectory="+dir)
+	})
 }

@@ -33,7 +33,7 @@ func StartSecure(t testing.TB) *Secure {
 		Ours: ours.issue(t, dir, "client"), Foreign: newAuthority(t).issue(t, dir, "foreign"),
 	}
 	for i, address := range []*string{&s.SASLTLS, &s.SASL, &s.MutualTLS} {
-		*address = fmt.Sprintf("127.0.0.1:%d", s.nodes[0].secure[i])
+		*address = s.nodes[0].secure[i]
 	}
 	return s
 }

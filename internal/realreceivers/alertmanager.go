@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"anomalystream/internal/freeport"
 )
 
 const alertmanagerVersion = "v0.28.1"
@@ -33,7 +35,7 @@ type Alert struct {
 func StartAlertmanager(t testing.TB, webhook string) *Alertmanager {
 	t.Helper()
 	binary := goProgram(t, "github.com/prometheus/alertmanager/cmd/alertmanager", alertmanagerVersion)
-	dir, address := t.TempDir(), freeAddress(t)
+	dir, address := t.TempDir(), freeport.Address(t)
 	config := fmt.Sprintf(`
 route: {receiver: team, group_by: ['...'], group_wait: 100ms, group_interval: 1s, repeat_interval: 1h}
 receivers:

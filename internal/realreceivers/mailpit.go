@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"anomalystream/internal/freeport"
 )
 
 const mailpitVersion = "v1.33.1"
@@ -35,12 +37,12 @@ type Letter struct {
 func StartMailpit(t testing.TB, cert, key, user, password string, encrypted bool) *Mailpit {
 	t.Helper()
 	binary := goProgram(t, "github.com/axllent/mailpit", mailpitVersion)
-	dir, address := t.TempDir(), freeAddress(t)
+	dir, address := t.TempDir(), freeport.Address(t)
 	users := filepath.Join(dir, "users")
 	if err := os.WriteFile(users, []byte(user+":"+password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := &Mailpit{SMTP: freeAddress(t)}
+	m := &Mailpit{SMTP: freeport.Address(t)}
 	m.program = program{t: t, URL: "http://" + address, dir: dir, healthy: "/readyz", command: []string{
 		binary, "--listen=" + address, "--smtp=" + m.SMTP, "--database=" + filepath.Join(dir, "letters.db"), "--disable-version-check",
 		"--smtp-auth-file=" + users, "--smtp-tls-cert=" + cert, "--smtp-tls-key=" + key, "--smtp-disable-rdns",

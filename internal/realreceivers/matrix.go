@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"anomalystream/internal/freeport"
 )
 
 const synapseVersion = "1.163.2"
@@ -25,7 +27,7 @@ type Matrix struct {
 func StartMatrix(t testing.TB) *Matrix {
 	t.Helper()
 	python := pythonPackage(t, "matrix-synapse", synapseVersion)
-	dir, address := t.TempDir(), freeAddress(t)
+	dir, address := t.TempDir(), freeport.Address(t)
 	file := filepath.Join(dir, "homeserver.yaml")
 	generate := exec.Command(python, "-m", "synapse.app.homeserver", "--server-name=chat.example.com", "--config-path="+file, "--generate-config", "--report-stats=no")
 	generate.Dir = dir

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -55,7 +54,7 @@ func (p *program) Restart() {
 	if err := p.process.Start(); err != nil {
 		p.t.Fatalf("starting %s: %v", p.command[0], err)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		response, err := http.Get(p.URL + p.healthy)
 		if err == nil {
 			_ = response.Body.Close()
@@ -65,7 +64,7 @@ func (p *program) Restart() {
 		}
 		if time.Now().After(deadline) {
 			text, _ := os.ReadFile(filepath.Join(p.dir, "log"))
-			p.t.Fatalf("%s is not ready after a minute: %v\n%s", p.command[0], err, text)
+			p.t.Fatalf("%s is not ready after three minutes: %v\n%s", p.command[0], err, text)
 		}
 	}
 }
@@ -111,15 +110,4 @@ func (p *program) ask(method, path, token string, body, out any) error {
 		return nil
 	}
 	return json.Unmarshal(answer, out)
-}
-
-// freeAddress returns a free address of the loopback interface.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

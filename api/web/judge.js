@@ -113,6 +113,7 @@ export class Judge {
 
   async #send(work) {
     this.#busy = true;
+    this.#told.textContent = ""; // The answer to what was said before is none to this.
     try {
       this.#told.textContent = await work();
     } catch (error) {

@@ -60,7 +60,20 @@ export async function open(hash = "", options = {}) {
   return page;
 }
 
-export const shot = async (page, name) => artifacts && page.screenshot({ path: join(artifacts, `page-${name}.png`) });
+/** Waits until what moves in and fades has arrived: what is seen in between is nobody's choice. */
+async function settled(page) {
+  await page.evaluate(async () => {
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    const ending = document.getAnimations().filter((a) => a.effect.getComputedTiming().endTime < Infinity);
+    await Promise.allSettled(ending.map((a) => a.finished));
+  });
+}
+
+export async function shot(page, name) {
+  if (!artifacts) return;
+  await settled(page);
+  await page.screenshot({ path: join(artifacts, `page-${name}.png`) });
+}
 
 export async function check(name, run) {
   try {
@@ -82,6 +95,7 @@ export async function closeDetails(page, dialog) {
 
 /** No violation that axe-core calls serious or critical. */
 export async function accessible(page) {
+  await settled(page);
   // The policy of the page forbids inline scripts; an evaluated one is the browser's own.
   await page.evaluate(axe);
   const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
@@ -90,6 +104,7 @@ export async function accessible(page) {
 }
 
 export async function noSidewaysScroll(page) {
+  await settled(page);
   const [scroll, client] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
   assert(scroll <= client, `the page is ${scroll} px wide in a window of ${client} px`);
 }

@@ -9,13 +9,12 @@ const stored = (page, id) => page.evaluate(async (of) => (await fetch(`api/incid
 const listed = (page, query) => page.evaluate(async (q) => (await (await fetch(`api/incidents?${q}`)).json()).items, query);
 
 /** Waits until the dialog shows this state. */
-const state = (page, status) => page.waitForSelector(`#incident[open] .pill[data-status="${status}"]`);
+const state = (page, status, options) => page.waitForSelector(`#incident[open] .pill[data-status="${status}"]`, options);
 const told = (page, text) => page.waitForFunction((t) => document.querySelector("dialog[open] .judge-told")?.textContent.includes(t), text);
 const held = (page, n) => page.waitForFunction((want) => document.querySelectorAll("dialog[open] .held li").length === want, n);
 /** How far down the page the list begins. */
 const place = (page) => page.evaluate(() => document.querySelector("#incidents").getBoundingClientRect().top + scrollY);
 const close = (page) => closeDetails(page, "#incident");
-const still = (page) => page.waitForTimeout(400); // For the picture: dialogs move in, colours fade.
 
 /** An incident from its opening to its recovery, as somebody lives through it. */
 export async function incidents() {
@@ -30,6 +29,7 @@ export async function incidents() {
     await page.waitForSelector("#incident-list li");
   });
   await check("an incident appears by itself", async () => {
+    await page.waitForSelector("#waiting:not([hidden])"); // It is read by itself: the list may be there first.
     const before = await ids(page);
     const waiting = Number(await page.textContent("#waiting-count"));
     const top = await place(page);
@@ -72,7 +72,6 @@ export async function incidents() {
     assert((await painted(page, "#incident")).every((n) => n > 3), "an empty chart");
     const first = await page.locator("#incident .plot h3").nth(1).textContent();
     assert(first === i.features[0].feature, `the first chart is that of ${first}`);
-    await still(page);
     await shot(page, "incident-light");
     await accessible(page);
   });
@@ -81,7 +80,8 @@ export async function incidents() {
     await told(page, "Write a comment first");
     await page.fill("#incident textarea", "Looking into <b>it</b>.");
     await page.click("#incident [data-action=acknowledge]");
-    await state(page, "acknowledged");
+    await state(page, "acknowledged"); // It may come before the answer.
+    await told(page, "Taken.");
     await page.waitForFunction(() => document.querySelector("#incident .history")?.textContent.includes("acknowledged it") && document.querySelector("#incident .history q")?.textContent === "Looking into <b>it</b>.");
     assert(await page.locator("#incident [data-action=acknowledge]").isHidden(), "it can be acknowledged again");
     assert((await page.inputValue("#incident textarea")) === "", "the comment stayed");
@@ -143,7 +143,6 @@ export async function incidents() {
     const members = await page.locator("#incident .members tbody th").allTextContents();
     assert(JSON.stringify(members) === JSON.stringify(group.members.map((m) => m.entity)), `members shown: ${members}`);
     await page.locator("#incident .members").scrollIntoViewIfNeeded();
-    await still(page);
     await shot(page, "incident-group");
     await page.locator("#incident .members button").first().click();
     await page.waitForFunction((m) => location.hash.endsWith(encodeURIComponent(m)), group.members[0].incident);
@@ -193,12 +192,10 @@ export async function incidents() {
   });
   await check("dark colours, accessible too", async () => {
     await page.locator("#theme input[value='dark']").check({ force: true });
-    await page.waitForTimeout(600); // Colours fade.
     await accessible(page);
     await shot(page, "incidents-dark");
     await rows(page).first().locator("button").click();
     await page.waitForFunction(() => document.querySelectorAll("#incident[open] .plot").length >= 2);
-    await still(page);
     await accessible(page);
     await shot(page, "incident-dark");
     await page.context().close();
@@ -207,11 +204,9 @@ export async function incidents() {
     const phone = await open("#/incidents", { viewport: { width: 375, height: 812 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true });
     await phone.waitForSelector("#incident-list li");
     await noSidewaysScroll(phone);
-    await still(phone);
     await shot(phone, "phone-incidents");
     await rows(phone).first().locator("button").tap();
     await phone.waitForFunction(() => document.querySelectorAll("#incident[open] .plot").length >= 2);
-    await still(phone);
     await noSidewaysScroll(phone);
     assert((await phone.evaluate(() => document.querySelector("#incident").scrollWidth - document.querySelector("#incident").clientWidth)) <= 0, "the detail scrolls sideways");
     await shot(phone, "phone-incident");
@@ -284,6 +279,7 @@ export async function demo() {
   let id;
   await check("a fault becomes an incident", async () => {
     page = await open("#/incidents");
+    await page.waitForSelector("#incidents-view:not([hidden])");
     await page.locator("#incident-filters input[value='open']").check({ force: true });
     await page.waitForSelector("#incident-filters-clear:not([hidden])"); // It moves the list, and a click must not meet it there.
     await page.waitForSelector("#incident-list li", { timeout: 5 * patience });
@@ -291,18 +287,25 @@ export async function demo() {
   await check("it is acknowledged, and recovers", async () => {
     for (let attempt = 0; !id; attempt++) {
       assert(attempt < 20, "no incident lasted long enough to acknowledge it");
-      await page.waitForSelector("#incident-list li", { timeout: 3 * patience });
-      await rows(page).first().locator("button").press("Enter"); // By keyboard: the list moves while incidents come and go.
+      // In one step each: the list moves while incidents come and go.
+      await page.waitForFunction(() => {
+        const newest = document.querySelector("#incident-list button");
+        newest?.click();
+        return newest !== null;
+      }, null, { timeout: 3 * patience });
       // It may end at any moment: then the button goes, or the server refuses.
-      const pressed = await page.click("#incident [data-action=acknowledge]", { timeout: 1000 }).then(() => true, () => false);
+      const pressed = await page.waitForFunction(() => {
+        const button = document.querySelector("#incident[open] [data-action=acknowledge]");
+        if (button && !button.hidden) button.click();
+        return button && { pressed: !button.hidden };
+      }).then(async (handle) => (await handle.jsonValue()).pressed);
       if (pressed) await page.waitForFunction(() => document.querySelector("#incident .judge-told").textContent !== "");
       if (pressed && (await page.textContent("#incident .judge-told")) === "Taken.") id = await page.evaluate(() => decodeURIComponent(location.hash.split("/")[2]));
       else await close(page);
     }
     await page.waitForFunction(() => document.querySelector("#incident .history")?.textContent.includes("acknowledged it"));
-    await state(page, "recovered");
+    await state(page, "recovered", { timeout: 3 * patience });
     await page.waitForFunction(() => document.querySelectorAll("#incident .plot").length >= 2);
-    await still(page);
     await shot(page, "demo-incident");
     const i = await stored(page, id);
     assert(i.acknowledged_at !== null && i.ended_at !== null && i.end !== null, `stored: ${JSON.stringify(i)}`);

@@ -43,7 +43,7 @@ func startExample(t *testing.T, token string, command ...string) *example {
 
 func prepareExample(t *testing.T, token string, command ...string) *example {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience) // For all it does; it waits several times.
 	t.Cleanup(cancel)
 	e := &example{Cmd: exec.CommandContext(ctx, command[0], command[1:]...), notes: &safeBuffer{}}
 	e.Env = append(os.Environ(), "ANOMALYSTREAM_TOKEN="+token)

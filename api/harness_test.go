@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"go.uber.org/goleak"
 
+	"anomalystream/internal/freeport"
 	"anomalystream/streams"
 )
 
@@ -71,7 +72,7 @@ func serve(t testing.TB, change func(*Config, *Deps)) *rig {
 	cards := streams.DefaultDefinition("transactions")
 	cards.Features = []streams.Feature{{Name: "amount"}}
 	c := Config{
-		Addr: "127.0.0.1:0", Streams: []streams.Definition{metrics, cards}, FlushEvery: 5 * time.Millisecond,
+		Addr: freeport.Address(t), Streams: []streams.Definition{metrics, cards}, FlushEvery: 5 * time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	d := Deps{

@@ -121,6 +121,7 @@ func TestForeignClientsThatDoNotRead(t *testing.T) {
 			t.Parallel()
 			token, guard := readerToken()
 			r := serve(t, func(c *Config, d *Deps) { guard(c, d); c.FlushEvery = time.Millisecond })
+			r.unhurried()
 			wake, hand, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)

@@ -29,7 +29,8 @@ const (
 // sockets serves the WebSocket route for one format of messages.
 type sockets struct {
 	melody   *melody.Melody
-	backlog  int // Messages that may wait to be written before a client counts as slow.
+	backlog  int           // Messages that may wait to be written before a client counts as slow.
+	farewell time.Duration // How long a close frame waits for the client to take what it had before.
 	feed     *feed
 	metrics  *metrics
 	stopping atomic.Bool
@@ -55,7 +56,7 @@ const (
 )
 
 func newSockets(f *feed, m *metrics, backlog int, allowed func(*http.Request) bool) *sockets {
-	w := &sockets{melody: melody.New(), feed: f, metrics: m, backlog: backlog}
+	w := &sockets{melody: melody.New(), feed: f, metrics: m, backlog: backlog, farewell: closeWait}
 	w.melody.Config.MaxMessageSize = maxClientBytes
 	w.melody.Config.MessageBufferSize = backlog + max(backlog/2, 2*maxBacklog) // Room for one more send beyond the backlog.
 	w.melody.Config.PingPeriod = 20 * time.Second
@@ -185,7 +186,7 @@ func (c *socket) close(code int, text, reason string) {
 	c.owner.running.Go(func() {
 		conn := c.session.WebsocketConnection()
 		// WriteControl waits for a frame that is being written, and gives up at its deadline.
-		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, text), time.Now().Add(closeWait))
+		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, text), time.Now().Add(c.owner.farewell))
 		time.Sleep(100 * time.Millisecond) // Let the close frame out before the socket goes.
 		_ = conn.Close()
 	})

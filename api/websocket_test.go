@@ -242,10 +242,19 @@ func TestBadClients(t *testing.T) {
 	r.call(200, "GET", "/livez", "")
 }
 
+// unhurried lets the server wait for its clients as long as tests do, whatever else the machine has to do. What cuts a client
+// is then what it leaves unread, and it hears why. To be called before they connect.
+func (r *rig) unhurried() {
+	for _, w := range []*sockets{r.alerts.sockets, r.alerts.singles} {
+		w.farewell, w.melody.Config.WriteWait, w.melody.Config.PongWait = patience, patience, 3*patience
+	}
+}
+
 // TestSlowClient: one that does not read is cut with its own code, and holds nobody.
 func TestSlowClient(t *testing.T) {
 	t.Parallel()
 	r := serve(t, func(c *Config, _ *Deps) { c.FlushEvery = time.Millisecond })
+	r.unhurried()
 	k := &topic{history: r.history}
 	good, slow := r.dial(""), r.dial("")
 	last := readHello(t, good)

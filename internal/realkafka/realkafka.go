@@ -120,7 +120,7 @@ func (c *Cluster) Restart(i int) { c.launch(c.nodes[i]) }
 // Await waits until n brokers answer that n are there: a killed one stays registered for a while, so the others are not enough.
 func (c *Cluster) Await(n int) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	for {
 		if c.ready(n) >= n {
@@ -132,7 +132,7 @@ func (c *Cluster) Await(n int) {
 				log, _ := os.ReadFile(filepath.Join(b.dir, "log"))
 				c.t.Logf("broker %d: %s", b.id, log)
 			}
-			c.t.Fatalf("the cluster did not get %d brokers ready within 3 minutes", n)
+			c.t.Fatalf("the cluster did not get %d brokers ready within 5 minutes", n)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

@@ -222,7 +222,7 @@ func (x *torture) run() verdict {
 		kafkatest.Elapse(20 * time.Millisecond)
 	}
 	x.ring.Trouble(x.strikes, 600*time.Millisecond, load)
-	for until := time.Now().Add(4 * kafkatest.Deadline); x.traffic.n < x.records || x.voices && !x.people.done() && time.Now().Before(until); {
+	for until := time.Now().Add(2 * kafkatest.Deadline); x.traffic.n < x.records || x.voices && !x.people.done() && time.Now().Before(until); {
 		load()
 	}
 	settle(x.t, x.client, x.d, 4*time.Minute)

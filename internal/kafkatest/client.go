@@ -42,8 +42,8 @@ func (r Record) Header(name string) (string, bool) {
 	return "", false
 }
 
-// Deadline bounds every wait of this package.
-const Deadline = 30 * time.Second
+// Deadline bounds every wait of this package. A group whose member died without a word goes on after half of it.
+const Deadline = time.Minute
 
 // Dial connects to the brokers until the test ends. Its producer honours Record.Partition.
 func Dial(t testing.TB, brokers ...string) *Client {

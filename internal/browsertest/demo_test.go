@@ -22,7 +22,7 @@ func TestDemo(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
-	ctx, stop := context.WithTimeout(t.Context(), 7*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 11*time.Minute)
 	defer stop()
 	demo := exec.CommandContext(ctx, binary, "demo", "--addr", "127.0.0.1:0")
 	out, err := demo.StderrPipe()

@@ -28,7 +28,7 @@ type outcome struct {
 func drive(t *testing.T, suite, url string, environment []string, do func(ask string) error) {
 	t.Helper()
 	folder := install(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, "node", filepath.Join(folder, "page.mjs"), suite, url)
 	command.Env = append(os.Environ(), environment...)

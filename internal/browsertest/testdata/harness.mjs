@@ -10,7 +10,8 @@ export const [suite, url] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const answers = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const artifacts = process.env.ARTIFACTS;
-export const patience = 30000; // Milliseconds that a check waits for the page.
+export const patience = 60000; // Milliseconds that a check waits for the page.
+export const quick = 15000; // Milliseconds in which a busy page still answers.
 
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 

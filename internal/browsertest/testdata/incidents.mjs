@@ -1,6 +1,6 @@
 // The suites of the incidents.
 
-import { accessible, ask, assert, check, closeDetails, expectTrouble, noSidewaysScroll, open, painted, patience, shot, url } from "./harness.mjs";
+import { accessible, ask, assert, check, closeDetails, expectTrouble, noSidewaysScroll, open, painted, patience, quick, shot, url } from "./harness.mjs";
 
 const rows = (page) => page.locator("#incident-list li");
 const ids = (page) => page.locator("#incident-list button").evaluateAll((all) => all.map((b) => b.dataset.id));
@@ -224,7 +224,7 @@ export async function incidents() {
     const started = Date.now();
     await rows(busy).first().locator("button").click();
     await busy.waitForSelector("#incident[open] #incident-title");
-    assert(Date.now() - started < patience / 2, "the page does not answer");
+    assert(Date.now() - started < quick, "the page does not answer");
     await close(busy);
     await busy.context().close();
   });
@@ -282,7 +282,7 @@ export async function demo() {
     await page.waitForSelector("#incidents-view:not([hidden])");
     await page.locator("#incident-filters input[value='open']").check({ force: true });
     await page.waitForSelector("#incident-filters-clear:not([hidden])"); // It moves the list, and a click must not meet it there.
-    await page.waitForSelector("#incident-list li", { timeout: 5 * patience });
+    await page.waitForSelector("#incident-list li", { timeout: 3 * patience });
   });
   await check("it is acknowledged, and recovers", async () => {
     for (let attempt = 0; !id; attempt++) {
@@ -292,7 +292,7 @@ export async function demo() {
         const newest = document.querySelector("#incident-list button");
         newest?.click();
         return newest !== null;
-      }, null, { timeout: 3 * patience });
+      }, null, { timeout: 2 * patience });
       // It may end at any moment: then the button goes, or the server refuses.
       const pressed = await page.waitForFunction(() => {
         const button = document.querySelector("#incident[open] [data-action=acknowledge]");
@@ -304,7 +304,7 @@ export async function demo() {
       else await close(page);
     }
     await page.waitForFunction(() => document.querySelector("#incident .history")?.textContent.includes("acknowledged it"));
-    await state(page, "recovered", { timeout: 3 * patience });
+    await state(page, "recovered", { timeout: 2 * patience });
     await page.waitForFunction(() => document.querySelectorAll("#incident .plot").length >= 2);
     await shot(page, "demo-incident");
     const i = await stored(page, id);

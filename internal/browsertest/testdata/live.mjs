@@ -1,6 +1,6 @@
 // The suites of the live view.
 
-import { accessible, ask, assert, check, closeDetails, expectTrouble, noSidewaysScroll, open, painted, patience, shot, url } from "./harness.mjs";
+import { accessible, ask, assert, check, closeDetails, expectTrouble, noSidewaysScroll, open, painted, patience, quick, shot, url } from "./harness.mjs";
 
 const rows = (page) => page.locator("#list li");
 const close = (page) => closeDetails(page, "#detail");
@@ -18,7 +18,7 @@ export async function page() {
   });
   await check("an anomaly appears live", async () => {
     const before = new Set(await page.locator("#list button").evaluateAll((all) => all.map((b) => b.dataset.id)));
-    await page.waitForFunction((old) => [...document.querySelectorAll("#list button")].some((b) => !old.includes(b.dataset.id)), [...before], { timeout: 3 * patience });
+    await page.waitForFunction((old) => [...document.querySelectorAll("#list button")].some((b) => !old.includes(b.dataset.id)), [...before], { timeout: 2 * patience });
   });
   await check("charts draw and count events", async () => {
     await page.waitForFunction(() => document.querySelectorAll(".plot").length >= 2);
@@ -197,7 +197,7 @@ export async function world() {
     await page.waitForSelector('#connection[data-state="reconnecting"]');
     await shot(page, "reconnecting");
     await ask("start");
-    await page.waitForSelector('#connection[data-state="live"]', { timeout: patience });
+    await page.waitForSelector('#connection[data-state="live"]');
     const missed = await page.evaluate(async (last) => {
       const { items } = await (await fetch("api/anomalies?limit=1000&min_score=0.6")).json(); // What the list shows.
       return items.slice(0, items.findIndex((a) => a.id === last)).map((a) => a.id);
@@ -237,7 +237,7 @@ export async function trouble() {
     const started = Date.now();
     await first(page).click();
     await page.waitForSelector("#detail[open] .bars");
-    assert(Date.now() - started < patience / 2, "the page does not answer");
+    assert(Date.now() - started < quick, "the page does not answer");
     await close(page);
     await shot(page, "flood");
   });

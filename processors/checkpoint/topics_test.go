@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"anomalystream/internal/embedded"
+	"anomalystream/internal/freeport"
 	"anomalystream/internal/kafkatest"
 	"anomalystream/processors/checkpoint"
 )
@@ -61,12 +61,7 @@ func TestEnsureCreatesAndChecksTopics(t *testing.T) {
 // TestEnsureWaitsForKafka starts the broker only after Ensure has said that it waits, and for whom.
 func TestEnsureWaitsForKafka(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
+	addr := freeport.Address(t)
 	said := make(chan string, 10)
 	log := slog.New(slog.NewTextHandler(lines(said), nil))
 	topics := checkpoint.Topics{Brokers: []string{addr}, Sarama: config(t, []string{addr}), Log: log}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"anomalystream/internal/freeport"
 	"anomalystream/streams"
 )
 
@@ -246,12 +246,7 @@ func TestEntitiesCallNobody(t *testing.T) {
 // and no secret.
 func TestFailures(t *testing.T) {
 	t.Parallel()
-	refused, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := "http://" + refused.Addr().String()
-	refused.Close()
+	nobody := "http://" + freeport.Address(t)
 	forever := func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() }
 	huge := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -14,13 +14,13 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"go.uber.org/goleak"
 
 	"anomalystream/internal/freeport"
+	"anomalystream/internal/kafkatest"
 	"anomalystream/streams"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { kafkatest.Main(m, nil) }
 
 // patience bounds every wait of the tests; nothing takes that long unless it is broken.
 const patience = time.Minute

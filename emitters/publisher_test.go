@@ -10,14 +10,13 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"go.uber.org/goleak"
 
 	"anomalystream/internal/kafkatest"
 	"anomalystream/streams"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick")) // One per process, of sarama.
+	kafkatest.Main(m, nil)
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

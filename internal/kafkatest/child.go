@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -14,15 +15,18 @@ import (
 // childVariable names the function that a child process runs instead of the tests.
 const childVariable = "KAFKATEST_CHILD"
 
-// Main runs the tests and then looks for goroutines they left behind, or, in a process that Spawn started, the child function of that name. Call it from TestMain with the
-// functions a test may spawn; a child function that returns ends its process with exit code 0.
+// Main runs the tests and then looks for goroutines they left behind, or, in a process that Spawn started, the child function
+// of that name. Call it from TestMain with the functions a test may spawn; a child function that returns ends its process with
+// exit code 0.
 func Main(m *testing.M, children map[string]func()) {
 	name, ok := os.LookupEnv(childVariable)
 	if !ok {
 		code := m.Run()
-		if err := goleak.Find(goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick")); code == 0 && err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
+		if code == 0 {
+			if err := leftBehind(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = 1
+			}
 		}
 		os.Exit(code)
 	}
@@ -33,6 +37,17 @@ func Main(m *testing.M, children map[string]func()) {
 	}
 	run()
 	os.Exit(0)
+}
+
+// leftBehind names the goroutines that tests left behind. Those of closed connections end soon, but how soon depends on the
+// machine: goleak by itself waits for half a second.
+func leftBehind() error {
+	for began := time.Now(); ; {
+		err := goleak.Find(goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick")) // One per process, of sarama.
+		if err == nil || time.Since(began) > Deadline {
+			return err
+		}
+	}
 }
 
 // Process is a child process.

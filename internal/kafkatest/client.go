@@ -42,7 +42,8 @@ func (r Record) Header(name string) (string, bool) {
 	return "", false
 }
 
-// Deadline bounds every wait of this package. A group whose member died without a word goes on after half of it.
+// Deadline bounds every wait of this package, and of tests that wait for what takes no time unless the machine is busy. A group
+// whose member died without a word goes on after half of it.
 const Deadline = time.Minute
 
 // Dial connects to the brokers until the test ends. Its producer honours Record.Partition.

@@ -19,6 +19,7 @@ import (
 func TestIncidentsFromTopics(t *testing.T) {
 	t.Parallel()
 	d := sensors(streams.KeyRecord)
+	d.Incidents.Retention = time.Hour // What is commented below is there as long as the test takes.
 	broker := kafkatest.Start(t)
 	c := sensorsConfig(t, d, broker.Brokers(), "", 30*time.Second)
 	ensure(t, d, broker.Brokers(), c.Sarama)

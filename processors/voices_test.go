@@ -24,6 +24,8 @@ type voices struct {
 
 	found   []*streams.Anomaly  // Lately.
 	opened  []*streams.Incident // Each in its newest revision.
+	changes map[string]int      // Revisions of incidents by what they tell.
+	expired map[string]bool     // Incidents that were deleted.
 	said    []*streams.Feedback // That can be read.
 	late    map[string]bool     // Verdicts that may end before they are taken.
 	rubbish int                 // Records that are no feedback.
@@ -31,7 +33,7 @@ type voices struct {
 
 func newVoices(t testing.TB, client *kafkatest.Client, d *streams.Definition, incidents bool, seed uint64) *voices {
 	t.Helper()
-	v := &voices{t: t, client: client, random: rand.New(rand.NewPCG(seed, 2)), stream: d.Name, anomalies: follow(t, client, names.Anomalies()), late: map[string]bool{}}
+	v := &voices{t: t, client: client, random: rand.New(rand.NewPCG(seed, 2)), stream: d.Name, anomalies: follow(t, client, names.Anomalies()), changes: map[string]int{}, expired: map[string]bool{}, late: map[string]bool{}}
 	if incidents {
 		v.incidents = follow(t, client, names.Incidents())
 	}
@@ -53,12 +55,14 @@ func (v *voices) listen() {
 	}
 	for _, r := range v.incidents.news() {
 		if r.Value == nil {
+			v.expired[string(r.Key)] = true
 			continue
 		}
 		i, err := streams.UnmarshalIncident(r.Value)
 		if err != nil {
 			v.t.Fatal(err)
 		}
+		v.changes[i.Change]++
 		if known := pick(v.opened, func(o *streams.Incident) bool { return o.ID == i.ID }); known != nil {
 			if i.Revision > known.Revision {
 				*known = *i
@@ -99,8 +103,11 @@ func (v *voices) speak() {
 	}
 }
 
-// done reports whether enough was said to judge what becomes of it.
-func (v *voices) done() bool {
+// answers are what people make incidents tell.
+var answers = []string{streams.ChangeAcknowledged, streams.ChangeCommented, streams.ChangeResolved, streams.ChangeJudged}
+
+// unsaid returns what is missing to judge what becomes of all that was said: how much of it comes in a time depends on the machine.
+func (v *voices) unsaid() error {
 	verdicts, withdrawals := 0, 0
 	for _, f := range v.said {
 		switch f.Action {
@@ -110,7 +117,21 @@ func (v *voices) done() bool {
 			withdrawals++
 		}
 	}
-	return verdicts >= 50 && withdrawals >= 15
+	if verdicts < 50 || withdrawals < 15 {
+		return fmt.Errorf("%d verdicts and %d withdrawals were said", verdicts, withdrawals)
+	}
+	if v.incidents == nil {
+		return nil
+	}
+	for _, change := range answers {
+		if v.changes[change] == 0 {
+			return fmt.Errorf("no incident was %s: %v", change, v.changes)
+		}
+	}
+	if n := len(v.expired); n < 20 {
+		return fmt.Errorf("%d incidents have expired", n)
+	}
+	return nil
 }
 
 // feedback is something said now.

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"anomalystream/internal/embedded"
+	"anomalystream/internal/freeport"
 	"anomalystream/internal/kafkatest"
 	"anomalystream/processors/checkpoint"
 )
@@ -201,12 +202,11 @@ func TestResetOfAStoppedGroup(t *testing.T) {
 // TestBrokerThatIsAway takes the broker away for a while, and has it come back with its data.
 func TestBrokerThatIsAway(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	broker, err := embedded.Start(embedded.Config{DataDir: dir})
+	dir, addr := t.TempDir(), freeport.Address(t)
+	broker, err := embedded.Start(embedded.Config{DataDir: dir, Addr: addr})
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := broker.Brokers()[0]
 	s := newSystem(t, kafkatest.Dial(t, addr), 2)
 	r := run(t, options(t, s.Brokers()))
 	s.numbers(25, names(4)...)

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"compress/gzip"
 	"io"
 	"log"
@@ -11,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"anomalystream/internal/kafkatest"
 )
 
 // raw starts a server that answers each request by these words, and then does something with the connection.
@@ -80,6 +83,7 @@ func TestBrokenReceivers(t *testing.T) {
 		url       string
 		ok        bool // The receiver has said yes before it went wrong.
 		permanent bool
+		timeout   time.Duration // Of an attempt that goes on for as long.
 		says      string
 	}{
 		"reset at once":            {url: raw(t, "", reset), says: "reset"},
@@ -87,9 +91,9 @@ func TestBrokenReceivers(t *testing.T) {
 		"cut off in the header":    {url: raw(t, "HTTP/1.1 200 OK\r\nContent-", nil), says: "connection broken"},
 		"reset in the body":        {url: raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf", reset), ok: true},
 		"reset in a refusal":       {url: raw(t, "HTTP/1.1 503 No\r\nContent-Length: 1000\r\n\r\nhalf", reset), says: "503"},
-		"header that drips":        {url: raw(t, "HTTP/1.1 200 OK\r\nX-Slow: ", drip), says: "did not answer within"},
-		"body that drips":          {url: raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n", drip), ok: true},
-		"refusal that drips":       {url: raw(t, "HTTP/1.1 500 No\r\nContent-Length: 100000000\r\n\r\n", drip), says: "500"},
+		"header that drips":        {url: raw(t, "HTTP/1.1 200 OK\r\nX-Slow: ", drip), timeout: 2 * time.Second, says: "did not answer within"},
+		"body that drips":          {url: raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n", drip), timeout: 4 * time.Second, ok: true},
+		"refusal that drips":       {url: raw(t, "HTTP/1.1 500 No\r\nContent-Length: 100000000\r\n\r\n", drip), timeout: 4 * time.Second, says: "500"},
 		"header without end":       {url: raw(t, "HTTP/1.1 200 OK\r\nX-Long: ", flood), says: "exceeded"},
 		"body without end":         {url: raw(t, "HTTP/1.1 500 No\r\n\r\n", flood), says: "500"},
 		"chunks without sense":     {url: raw(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", nil), ok: true},
@@ -99,7 +103,7 @@ func TestBrokenReceivers(t *testing.T) {
 		"moved to itself":          {url: raw(t, "HTTP/1.1 307 Moved\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", nil), permanent: true, says: "307"},
 		"certificate of nobody":    {url: trusted.URL, says: "certificate"},
 		"no encryption":            {url: strings.Replace(raw(t, "HTTP/1.1 200 OK\r\n\r\n", nil), "http:", "https:", 1), says: "HTTP response to HTTPS client"},
-		"no encryption, and hangs": {url: strings.Replace(raw(t, "", drip), "http:", "https:", 1), says: ""},
+		"no encryption, and hangs": {url: strings.Replace(raw(t, "", drip), "http:", "https:", 1), timeout: 2 * time.Second, says: ""},
 	} {
 		for _, kind := range []string{KindWebhook, KindAlertmanager, KindSlack} {
 			if kind == KindSlack && strings.HasPrefix(c.url, "https:") {
@@ -107,13 +111,13 @@ func TestBrokenReceivers(t *testing.T) {
 			}
 			t.Run(name+" "+kind, func(t *testing.T) {
 				t.Parallel()
-				r := Route{Kind: kind, URL: c.url + "/hook", Timeout: 2 * time.Second}
+				r := Route{Kind: kind, URL: c.url + "/hook", Timeout: cmp.Or(c.timeout, kafkatest.Deadline)}
 				if kind == KindSlack {
 					r.URL, r.Transport = chats[KindSlack].url, detour{c.url}
 				}
 				started := time.Now()
 				err := open(t, r).Send(t.Context(), opening())
-				if took := time.Since(started); took > 15*time.Second {
+				if took := time.Since(started); took > kafkatest.Deadline/2 {
 					t.Errorf("the attempt took %s", took)
 				}
 				// A chat says yes in its body, so one that breaks off has not.

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"anomalystream/internal/kafkatest"
 )
 
 // Ways of a mail server to fail at a stage, beside an answer.
@@ -95,10 +97,17 @@ func TestMailRefusedAtEachStage(t *testing.T) {
 			t.Run(stage+" "+way, func(t *testing.T) {
 				t.Parallel()
 				s := &mailServer{stage: stage, way: way}
-				target := open(t, Route{Kind: KindEmail, URL: "smtp://robot:geheim42@" + s.start(t) + envelope + "&tls=none", Timeout: 2 * time.Second})
+				timeout := kafkatest.Deadline
+				switch {
+				case stage == "QUIT" && way == stageHangs:
+					timeout = 4 * time.Second // Before that the letter is taken.
+				case way == stageHangs || way == "250-":
+					timeout = 2 * time.Second
+				}
+				target := open(t, Route{Kind: KindEmail, URL: "smtp://robot:geheim42@" + s.start(t) + envelope + "&tls=none", Timeout: timeout})
 				started := time.Now()
 				err := target.Send(t.Context(), opening())
-				if took := time.Since(started); took > 15*time.Second {
+				if took := time.Since(started); took > kafkatest.Deadline/2 {
 					t.Errorf("the attempt took %s", took)
 				}
 				if s.flooded.Load() > 64<<20 {
@@ -128,7 +137,7 @@ func TestMailRefusedAtEachStage(t *testing.T) {
 // TestMailServerThatFloods: what is read of a server that does not stop talking is bounded.
 func TestMailServerThatFloods(t *testing.T) {
 	s := &mailServer{stage: "", way: stageFloods}
-	target := open(t, Route{Kind: KindEmail, URL: "smtp://" + s.start(t) + envelope + "&tls=none", Timeout: 20 * time.Second})
+	target := open(t, Route{Kind: KindEmail, URL: "smtp://" + s.start(t) + envelope + "&tls=none", Timeout: kafkatest.Deadline})
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	err := target.Send(t.Context(), opening())

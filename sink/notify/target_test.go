@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"anomalystream/internal/freeport"
+	"anomalystream/internal/kafkatest"
 	"anomalystream/streams"
 )
 
@@ -271,15 +273,16 @@ func TestFailures(t *testing.T) {
 		answer    http.HandlerFunc
 		ok        bool
 		permanent bool
+		timeout   time.Duration // Of a receiver that is waited for in vain.
 		after     time.Duration
 		says      string
 	}{
-		"hangs": {answer: forever, says: "did not answer within 300ms"},
+		"hangs": {answer: forever, timeout: 300 * time.Millisecond, says: "did not answer within 300ms"},
 		"trickles": {answer: func(w http.ResponseWriter, q *http.Request) {
 			w.WriteHeader(200)
 			w.(http.Flusher).Flush()
 			<-q.Context().Done()
-		}, ok: true},
+		}, timeout: 3 * time.Second, ok: true},
 		"500":            {answer: answer(500), says: "the receiver answered 500 Internal Server Error: some reason"},
 		"429":            {answer: answer(429, "Retry-After", "7"), after: 7 * time.Second, says: "429"},
 		"503 for a day":  {answer: answer(503, "Retry-After", "86400"), after: time.Hour, says: "503"},
@@ -297,7 +300,7 @@ func TestFailures(t *testing.T) {
 				if c.answer != nil {
 					to = newReceiver(t, c.answer).URL
 				}
-				r := Route{Kind: kind, URL: "http://user:geheim42@" + strings.TrimPrefix(to, "http://") + "/geheim42", Timeout: 300 * time.Millisecond}
+				r := Route{Kind: kind, URL: "http://user:geheim42@" + strings.TrimPrefix(to, "http://") + "/geheim42", Timeout: cmp.Or(c.timeout, kafkatest.Deadline)}
 				if kind == KindDiscord {
 					r.URL, r.Transport = "discord://geheim42@123456789", detour{to}
 				}

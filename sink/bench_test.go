@@ -59,7 +59,7 @@ func BenchmarkConsumer(b *testing.B) {
 		s := open(b, Config{URL: server.Database(b)})
 		all := numbered(0, rows)
 		broker.Produce(records(b, all)...)
-		c, err := newConsumer(s, broker.Brokers(), func(c *ConsumerConfig) { c.BatchSize, c.BatchWait = 0, 0 })
+		c, err := newConsumer(s, broker.Brokers(), 30*time.Second, func(c *ConsumerConfig) { c.BatchSize, c.BatchWait = 0, 0 })
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -35,16 +35,17 @@ func sinkProcess() {
 		fmt.Println(err)
 		return
 	}
-	c, err := newConsumer(store, strings.Split(os.Getenv("SINK_BROKERS"), ","), nil)
+	c, err := newConsumer(store, strings.Split(os.Getenv("SINK_BROKERS"), ","), 2*time.Second, nil)
 	if err == nil {
 		err = c.Run(ctx)
 	}
 	fmt.Println(err)
 }
 
-// newConsumer returns a consumer with the client configuration of the product, its session shortened.
-func newConsumer(store *Store, brokers []string, change func(*ConsumerConfig)) (*Consumer, error) {
-	client, err := checkpoint.Kafka{Brokers: brokers, Hasher: streams.NewHasher, Session: 2 * time.Second}.Sarama()
+// newConsumer returns a consumer with the client configuration of the product. Its session is short where it will be killed; one
+// that only works on a busy machine must not lose it.
+func newConsumer(store *Store, brokers []string, session time.Duration, change func(*ConsumerConfig)) (*Consumer, error) {
+	client, err := checkpoint.Kafka{Brokers: brokers, Hasher: streams.NewHasher, Session: session}.Sarama()
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func newBroker(t testing.TB) *kafkatest.Broker {
 // start runs a consumer until stop is called or the test ends.
 func start(t testing.TB, store *Store, brokers []string, change func(*ConsumerConfig)) (c *Consumer, stop func()) {
 	t.Helper()
-	c, err := newConsumer(store, brokers, change)
+	c, err := newConsumer(store, brokers, 30*time.Second, change)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,9 +230,12 @@ func TestConsumerStoresEveryTopic(t *testing.T) {
 	if diff := gocmp.Diff(map[string]int{streams.CodeNotJSON: 3, streams.CodeTombstone: 1, streams.CodeMissingField: 3}, codes); diff != "" {
 		t.Errorf("dead letters by code (-want +got):\n%s", diff)
 	}
-	if got := metric(t, c, "anomalystream_sink_rows_total"); got != 900+1+1+8 {
-		t.Errorf("the metric says %v rows", got)
-	}
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error { // Rows are counted after they are written.
+		if got := metric(t, c, "anomalystream_sink_rows_total"); got != 900+1+1+8 {
+			return fmt.Errorf("the metric says %v rows", got)
+		}
+		return nil
+	})
 	if err := c.Ready(t.Context()); err != nil {
 		t.Errorf("ready: %v", err)
 	}

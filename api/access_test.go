@@ -228,16 +228,18 @@ func TestRateLimit(t *testing.T) {
 // TestBodies: too large, too slow and broken bodies are the caller's fault.
 func TestBodies(t *testing.T) {
 	t.Parallel()
-	r := serve(t, func(c *Config, _ *Deps) { c.MaxBody, c.RequestTimeout = 1000, 300*time.Millisecond })
+	r := serve(t, func(c *Config, _ *Deps) { c.MaxBody = 1000 })
+	hasty := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = 300 * time.Millisecond })
 	r.call(413, "POST", "/api/streams/server_metrics/events", `{"host":"`+strings.Repeat("a", 2000)+`"}`)
 	for name, c := range map[string]struct {
+		to   *rig
 		send string
 		want string
 	}{
-		"slow":   {"Content-Length: 100\r\n\r\n{", "HTTP/1.1 408 "},
-		"broken": {"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "HTTP/1.1 400 "},
+		"slow":   {hasty, "Content-Length: 100\r\n\r\n{", "HTTP/1.1 408 "},
+		"broken": {r, "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "HTTP/1.1 400 "},
 	} {
-		conn, err := net.Dial("tcp", r.Addr())
+		conn, err := net.Dial("tcp", c.to.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}

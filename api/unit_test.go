@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -14,28 +15,32 @@ import (
 func TestCache(t *testing.T) {
 	t.Parallel()
 	var c cache[string, int]
-	var calls atomic.Int32
-	entered, leave := make(chan struct{}, 20), make(chan struct{})
-	find := func(context.Context) (int, error) {
-		calls.Add(1)
-		entered <- struct{}{}
-		<-leave
-		return 7, nil
-	}
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		find := func(context.Context) (int, error) {
+			calls.Add(1)
+			time.Sleep(20 * time.Millisecond)
+			return 7, nil
+		}
+		var wg sync.WaitGroup
+		ask := func() {
 			if v, err := c.get(t.Context(), "k", find); v != 7 || err != nil {
 				t.Errorf("got %d, %v", v, err)
 			}
-		})
-	}
-	<-entered
-	time.AfterFunc(20*time.Millisecond, func() { close(leave) }) // Long enough to make the answer one that is kept.
-	wg.Wait()
-	if got := calls.Load(); got != 1 {
-		t.Errorf("got %d computations, want 1", got)
-	}
+		}
+		for range 20 {
+			wg.Go(ask)
+		}
+		wg.Wait()
+		time.Sleep(199 * time.Millisecond) // The answer is kept for ten times as long as it took.
+		if ask(); calls.Load() != 1 {
+			t.Errorf("got %d computations, want 1", calls.Load())
+		}
+		time.Sleep(time.Millisecond)
+		if ask(); calls.Load() != 2 {
+			t.Errorf("got %d computations, want another of an old answer", calls.Load())
+		}
+	})
 	bad := errors.New("away")
 	if _, err := c.get(t.Context(), "e", func(context.Context) (int, error) { return 0, bad }); !errors.Is(err, bad) {
 		t.Errorf("got %v", err)

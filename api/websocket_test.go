@@ -94,7 +94,7 @@ func (f *feed) joined(n int) bool {
 // TestCoalescing: what comes within the flush interval is one frame.
 func TestCoalescing(t *testing.T) {
 	t.Parallel()
-	r := serve(t, func(c *Config, _ *Deps) { c.FlushEvery = 100 * time.Millisecond })
+	r := serve(t, func(c *Config, _ *Deps) { c.FlushEvery = time.Second })
 	c := r.dial("")
 	last := readHello(t, c)
 	before := last.Seq
@@ -300,7 +300,7 @@ func metric(t *testing.T, r *rig, line string) bool {
 // TestShutdownTellsClients: each transport says that it is worth to connect again, and nobody holds the end up.
 func TestShutdownTellsClients(t *testing.T) {
 	t.Parallel()
-	r := serve(t, func(c *Config, _ *Deps) { c.ShutdownGrace = time.Second })
+	r := serve(t, func(c *Config, _ *Deps) { c.ShutdownGrace = 10 * time.Second })
 	c := r.dial("")
 	readHello(t, c)
 	read, _ := r.eventStreamOf("", "")

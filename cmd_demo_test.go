@@ -33,7 +33,7 @@ func startDemo(t *testing.T, args ...string) *demo {
 	go func() { d.code <- execute(ctx, args, nil, &d.stdout, &d.stderr) }()
 	t.Cleanup(d.end)
 	page := regexp.MustCompile(`page +(http://\S+)/\n`)
-	kafkatest.Eventually(t, 20*time.Second, func() error {
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 		found := page.FindStringSubmatch(d.stderr.String())
 		if found == nil {
 			return fmt.Errorf("no address in:\n%s", d.stderr.String())
@@ -86,7 +86,7 @@ func (d *demo) summary() map[string]demoSummary {
 // awaitAnomalies waits until every stream has anomalies in the store.
 func (d *demo) awaitAnomalies(names ...string) {
 	d.t.Helper()
-	kafkatest.Eventually(d.t, 60*time.Second, func() error {
+	kafkatest.Eventually(d.t, 2*kafkatest.Deadline, func() error {
 		for _, name := range names {
 			var page struct {
 				Items []struct {
@@ -124,7 +124,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("GET %s: no %q in %.200s", path, want, body)
 		}
 	}
-	kafkatest.Eventually(t, 60*time.Second, func() error {
+	kafkatest.Eventually(t, 2*kafkatest.Deadline, func() error {
 		for _, name := range names {
 			if !regexp.MustCompile(`  INCIDENT   .*` + name).MatchString(d.stderr.String()) {
 				return fmt.Errorf("no incident of %s is shown", name)
@@ -177,7 +177,7 @@ func TestDemoWithFiles(t *testing.T) {
 	select { // With files the demo ends by itself.
 	case code := <-d.code:
 		d.code <- code
-	case <-time.After(60 * time.Second):
+	case <-time.After(2 * kafkatest.Deadline):
 		t.Fatalf("the demo does not end:\n%s", d.stderr.String())
 	}
 	got := d.summary()

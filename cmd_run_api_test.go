@@ -81,7 +81,7 @@ func (c client) list(query string) (l listing) {
 // awaitReady waits until the system says that every part of it is ready.
 func (c client) awaitReady() {
 	c.t.Helper()
-	kafkatest.Eventually(c.t, 25*time.Second, func() error {
+	kafkatest.Eventually(c.t, kafkatest.Deadline, func() error {
 		res, err := http.Get(c.url + "/readyz")
 		if err != nil {
 			return err
@@ -98,7 +98,7 @@ func (c client) awaitReady() {
 // awaitTotal waits until the store holds exactly n anomalies.
 func (c client) awaitTotal(n int64) {
 	c.t.Helper()
-	kafkatest.Eventually(c.t, 25*time.Second, func() error {
+	kafkatest.Eventually(c.t, kafkatest.Deadline, func() error {
 		if got := c.list("limit=1000"); *got.Total != n {
 			return fmt.Errorf("%d anomalies are stored, want %d", *got.Total, n)
 		}
@@ -267,14 +267,14 @@ func TestAPIEvents(t *testing.T) {
 			RequestedRate float64 `json:"requested_rate"`
 		}
 	}
-	kafkatest.Eventually(t, 20*time.Second, func() error { // The view may be behind the topic.
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error { // The view may be behind the topic.
 		if c.call(http.StatusOK, "GET", "/api/stats", "", &stats); stats.Streams[0].Seen != 60 {
 			return fmt.Errorf("statistics %+v", stats)
 		}
 		return nil
 	})
 	c.call(http.StatusOK, "PATCH", "/api/streams/alpha", `{"requested_rate":0.07}`, nil)
-	kafkatest.Eventually(t, 20*time.Second, func() error {
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 		c.call(http.StatusAccepted, "POST", "/api/streams/alpha/events?key=k", event(1), nil)
 		var status streams.DetectorStatus
 		c.call(http.StatusOK, "GET", "/api/streams/alpha/detectors/k", "", &status)
@@ -285,7 +285,7 @@ func TestAPIEvents(t *testing.T) {
 		return nil
 	})
 	c.call(http.StatusOK, "DELETE", "/api/streams/alpha/requested-rate", "", nil)
-	kafkatest.Eventually(t, 20*time.Second, func() error {
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 		c.call(http.StatusAccepted, "POST", "/api/streams/alpha/events?key=k", event(1), nil)
 		var status streams.DetectorStatus
 		c.call(http.StatusOK, "GET", "/api/streams/alpha/detectors/k", "", &status)

@@ -30,7 +30,7 @@ func TestGuardsAtRunTime(t *testing.T) {
 	await := func(query string) streams.StoredAnomaly {
 		t.Helper()
 		before := len(c.list(query + "&limit=1000").Items)
-		kafkatest.Eventually(t, 20*time.Second, func() error {
+		kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 			send(7, 1)
 			if n := len(c.list(query + "&limit=1000").Items); n <= before {
 				return fmt.Errorf("%d anomalies for %s", n, query)
@@ -40,7 +40,7 @@ func TestGuardsAtRunTime(t *testing.T) {
 		return c.list(query + "&sort=newest").Items[0]
 	}
 	send(1, 101)
-	kafkatest.Eventually(t, 20*time.Second, func() error {
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 		if l := c.list("kind=rule"); len(l.Items) != 1 || l.Items[0].Why.Sentence != "b 101 is above the rule's maximum 100 (rule file)." {
 			return fmt.Errorf("anomalies of the file's rule: %+v", l.Items)
 		}
@@ -62,7 +62,7 @@ func TestGuardsAtRunTime(t *testing.T) {
 	at = time.Date(2026, 3, 29, 2, 0, 0, 0, time.UTC)
 	await("suppressed=false")
 
-	run.stop()
+	run.end()
 	c = client{t, w.start("run").url()}
 	c.awaitReady()
 	if c.call(http.StatusOK, "GET", "/api/streams/alpha/rules", "", &rules); !rules.Changed || len(rules.Items) != 1 || *rules.Items[0].Max != 5 {
@@ -79,7 +79,7 @@ func TestGuardsAtRunTime(t *testing.T) {
 	if c.call(http.StatusOK, "DELETE", "/api/maintenance", "", &windows); len(windows.Items) != 0 {
 		t.Errorf("windows of a configuration without any: %+v", windows)
 	}
-	kafkatest.Eventually(t, 20*time.Second, func() error {
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 		send(7, 101)
 		l := c.list("sort=newest&limit=1")
 		if len(l.Items) != 1 || l.Items[0].Why.Sentence != "b 101 is above the rule's maximum 100 (rule file)." || l.Items[0].Suppressed != "" {
@@ -91,7 +91,7 @@ func TestGuardsAtRunTime(t *testing.T) {
 	// An event of the day before goes to the topic "late", and its sender's rules do not see it.
 	at = time.Date(2026, 3, 29, 12, 0, 0, 0, time.UTC)
 	send(99, 99)
-	kafkatest.Eventually(t, 20*time.Second, func() error {
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 		var status streams.DetectorStatus
 		c.call(http.StatusOK, "GET", "/api/streams/alpha/detectors/k", "", &status)
 		late := w.letters(w.topics.Late())

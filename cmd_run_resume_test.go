@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"anomalystream/internal/kafkatest"
 )
 
 // childVariable holds the command line of a process that a test started to kill it.
@@ -75,7 +77,7 @@ func (c client) listen(since string) *listener {
 func (l *listener) until(n int) {
 	l.t.Helper()
 	for len(l.ids) < n || l.cursor == "" {
-		l.frame(25 * time.Second)
+		l.frame(kafkatest.Deadline)
 	}
 }
 
@@ -137,7 +139,7 @@ func TestResume(t *testing.T) {
 	for by, l := range listeners {
 		expected := slices.Concat(want[by], live, end)
 		for !slices.Contains(l.ids, end[0]) || !slices.Contains(l.ids, end[1]) {
-			l.frame(25 * time.Second)
+			l.frame(kafkatest.Deadline)
 		}
 		slices.Sort(expected)
 		got := slices.Sorted(slices.Values(l.ids))

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -27,7 +26,7 @@ func TestDetectsWithoutDatabase(t *testing.T) {
 	w.config = writeFile(t, string(text[:from])+`"postgres://nobody@127.0.0.1:1/nowhere?sslmode=disable"`+string(text[to:]))
 	run := w.start("run")
 	var records []*kgo.Record
-	kafkatest.Eventually(t, 20*time.Second, func() error {
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 		if !strings.Contains(run.stderr.String(), "127.0.0.1:1") {
 			return fmt.Errorf("the log does not name the database:\n%s", run.stderr.String())
 		}

@@ -115,7 +115,7 @@ func TestBadInput(t *testing.T) {
 		}
 	}
 	w.awaitSeen(map[string]int64{"plain": good, "wild": good, "field": good})
-	kafkatest.Eventually(t, 10*time.Second, func() error {
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 		if n := len(w.deadLetters()); n < len(bad) {
 			return fmt.Errorf("%d dead letters, want %d", n, len(bad))
 		}
@@ -179,7 +179,7 @@ func (w *world) listAndReplay(all int) {
 	if got := w.must("dead-letters", "replay", "--code", streams.CodeTombstone); !strings.Contains(got, "3 records written again") {
 		w.t.Errorf("got:\n%s", got)
 	}
-	kafkatest.Eventually(w.t, 20*time.Second, func() error {
+	kafkatest.Eventually(w.t, kafkatest.Deadline, func() error {
 		if n := len(w.deadLetters()); n != all+3 {
 			return fmt.Errorf("%d dead letters after the replay, want %d", n, all+3)
 		}

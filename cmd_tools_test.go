@@ -124,7 +124,7 @@ func TestStartOfAStream(t *testing.T) {
 	write(20, time.Hour)
 	run := w.start("run", "--roles", "detect,api")
 	await := run.url()
-	kafkatest.Eventually(t, 20*time.Second, func() error { return (&demo{at: await}).get("/readyz", new(string)) })
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error { return (&demo{at: await}).get("/readyz", new(string)) })
 	write(10, 0)
 	w.awaitSeen(map[string]int64{"all": 60, "day": 30, "end": 10})
 }

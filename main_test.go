@@ -101,7 +101,7 @@ func (b *background) end() {
 		if code != exitOK {
 			b.t.Errorf("anomalystream %s: exit code %d\n%s", b.name, code, b.stderr.String())
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(kafkatest.Deadline):
 		b.t.Errorf("anomalystream %s does not stop\n%s", b.name, b.stderr.String())
 	}
 }
@@ -109,7 +109,7 @@ func (b *background) end() {
 // url waits until the command serves, and returns the address.
 func (b *background) url() (url string) {
 	b.t.Helper()
-	kafkatest.Eventually(b.t, 20*time.Second, func() error {
+	kafkatest.Eventually(b.t, kafkatest.Deadline, func() error {
 		_, rest, ok := strings.Cut(b.stderr.String(), "serving on ")
 		if !ok {
 			return fmt.Errorf("anomalystream %s does not serve:\n%s", b.name, b.stderr.String())
@@ -156,7 +156,7 @@ func (w *world) produce(stream string, records ...*kgo.Record) {
 // applied more.
 func (w *world) awaitSeen(want map[string]int64) {
 	w.t.Helper()
-	kafkatest.Eventually(w.t, 25*time.Second, func() error {
+	kafkatest.Eventually(w.t, kafkatest.Deadline, func() error {
 		got := w.seen()
 		for stream, n := range want {
 			if got[stream] > n {
@@ -173,7 +173,7 @@ func (w *world) awaitSeen(want map[string]int64) {
 // awaitLatest waits until the detectors say that they have seen so many events of each stream, which may be fewer than before.
 func (w *world) awaitLatest(want map[string]int64) {
 	w.t.Helper()
-	kafkatest.Eventually(w.t, 25*time.Second, func() error {
+	kafkatest.Eventually(w.t, kafkatest.Deadline, func() error {
 		if got := w.seen(); !maps.Equal(got, want) {
 			return fmt.Errorf("events applied: %v, want %v", got, want)
 		}
@@ -306,7 +306,7 @@ func TestInterrupted(t *testing.T) {
 			var stderr syncBuffer
 			code := make(chan int, 1)
 			go func() { code <- execute(ctx, append(strings.Fields(line), "--config", config), nil, &stderr, &stderr) }()
-			kafkatest.Eventually(t, 20*time.Second, func() error {
+			kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 				if text := stderr.String(); !strings.Contains(text, "dial tcp 127.0.0.1:1: connect") {
 					return fmt.Errorf("no host and no cause in:\n%s", text)
 				}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -46,7 +45,7 @@ func TestTailBringsThePastThenTheLive(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- tail.Run(ctx) }()
-	kafkatest.Eventually(t, 10*time.Second, func() error {
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 		if !tail.CaughtUp() || !tail.Running() {
 			return fmt.Errorf("caught up: %v, running: %v", tail.CaughtUp(), tail.Running())
 		}
@@ -55,7 +54,7 @@ func TestTailBringsThePastThenTheLive(t *testing.T) {
 	for i := 20; i < 30; i++ {
 		k.Produce(record(i))
 	}
-	kafkatest.Eventually(t, 10*time.Second, func() error {
+	kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 		mu.Lock()
 		defer mu.Unlock()
 		if len(got) < 20 {
@@ -113,7 +112,7 @@ func TestTableFollowsATopic(t *testing.T) {
 	go func() { done <- table.Run(ctx) }()
 	expect := func(want map[string]string) {
 		t.Helper()
-		kafkatest.Eventually(t, 10*time.Second, func() error {
+		kafkatest.Eventually(t, kafkatest.Deadline, func() error {
 			got := map[string]string{}
 			table.Each(func(key, row string) bool { got[key] = row; return true })
 			if fmt.Sprint(got) != fmt.Sprint(want) || !table.Recovered() || table.Len() != len(want) {

@@ -28,9 +28,11 @@ func TestMain(m *testing.M) {
 func deliverProcess() {
 	target, err := Open(Route{Name: "team", Kind: KindWebhook, URL: os.Getenv("DELIVER_TO"), Timeout: time.Minute})
 	if err == nil {
+		short := clientConfig()
+		short.Consumer.Group.Session.Timeout = 6 * time.Second // Somebody waits for it to be over.
 		var c *Consumer
 		if c, err = NewConsumer(Config{
-			Target: target, Topics: names, Brokers: []string{os.Getenv("DELIVER_BROKERS")}, Sarama: clientConfig(),
+			Target: target, Topics: names, Brokers: []string{os.Getenv("DELIVER_BROKERS")}, Sarama: short,
 			Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		}); err == nil {
 			err = c.Run(context.Background())
@@ -43,7 +45,7 @@ func clientConfig() *sarama.Config {
 	c := sarama.NewConfig()
 	c.Version = sarama.V2_8_0_0
 	c.Consumer.MaxWaitTime, c.Consumer.MaxProcessingTime = 50*time.Millisecond, time.Second
-	c.Consumer.Group.Session.Timeout = 6 * time.Second
+	c.Consumer.Group.Session.Timeout = 30 * time.Second
 	c.Consumer.Group.Heartbeat.Interval = 200 * time.Millisecond
 	c.Producer.RequiredAcks = sarama.WaitForAll
 	return c

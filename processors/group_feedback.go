@@ -52,9 +52,9 @@ func (g *DetectorGroup) Obey(ctx context.Context, list func() []*streams.Feedbac
 					return nil
 				case err != nil: // If it was not saved the session ends, and the next one tries again.
 					log.Error("a verdict was not applied", "id", f.ID, "entity", f.Entity, "error", err)
-					done[f.ID] = true
+					done[f.Key()] = true
 				default:
-					done[f.ID] = true
+					done[f.Key()] = true
 				}
 			}
 		}
@@ -72,8 +72,8 @@ func (g *DetectorGroup) Obey(ctx context.Context, list func() []*streams.Feedbac
 func retained(done map[string]bool, all []*streams.Feedback) map[string]bool {
 	out := make(map[string]bool, len(done))
 	for _, f := range all {
-		if done[f.ID] {
-			out[f.ID] = true
+		if done[f.Key()] {
+			out[f.Key()] = true
 		}
 	}
 	return out
@@ -83,7 +83,7 @@ func retained(done map[string]bool, all []*streams.Feedback) map[string]bool {
 func (g *DetectorGroup) open(all []*streams.Feedback, done map[string]bool) []*streams.Feedback {
 	var out []*streams.Feedback
 	for _, f := range all {
-		if f.Stream == g.config.Definition.Name && (f.Action == streams.ActionVerdict || f.Action == streams.ActionWithdraw) && !done[f.ID] {
+		if f.Stream == g.config.Definition.Name && (f.Action == streams.ActionVerdict || f.Action == streams.ActionWithdraw) && !done[f.Key()] {
 			out = append(out, f)
 		}
 	}

@@ -87,8 +87,10 @@ func TestVerdictsReachTheDetectors(t *testing.T) {
 	defer func() { stop() }()
 	back := &streams.Feedback{ID: "w", Action: streams.ActionWithdraw, Withdraw: "n1", Stream: d.Name, Entity: "sensor-1", Until: at(1_000_000), At: at(400)}
 	say(verdict("n2", "sensor-0", streams.VerdictNoise, 200), verdict("n1", "sensor-0", streams.VerdictNoise, 100), verdict("gone", "sensor-9", streams.VerdictReal, 3))
-	say(verdict("n1", "sensor-1", streams.VerdictNoise, 100), back)
 	inForce("sensor-0", "0.025 n1=noise n2=noise")
+	say(verdict("n1", "sensor-1", streams.VerdictNoise, 100)) // The id is taken, but not for this detector.
+	inForce("sensor-1", "0.05 n1=noise")
+	say(back)
 	inForce("sensor-1", "0.05")
 	say(verdict("n2", "sensor-0", streams.VerdictNoise, 200), verdict("r", "sensor-0", streams.VerdictReal, 150))
 	inForce("sensor-0", "0.025 n1=noise r=real n2=noise")

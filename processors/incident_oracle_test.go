@@ -57,6 +57,8 @@ type incidentVerdict struct {
 	wrongly        int // Incidents that did not open once, or did not end as often as they should have: once or not at all.
 	expired, risen int // Records that were deleted, and incidents that came again after that.
 	changes        map[string]int
+
+	repeated []time.Time // When incidents were deleted of which no more came again than what had been told before.
 }
 
 func (v incidentVerdict) ok() bool {
@@ -64,8 +66,8 @@ func (v incidentVerdict) ok() bool {
 }
 
 func (v incidentVerdict) String() string {
-	return fmt.Sprintf("%d revisions of %d incidents, %d of them ended, %d not opened and ended once; missing %d, extra %d, differing %d, duplicates %d; %d records not in the journal; %d expired, %d came again; %v",
-		v.want, v.opened, v.ended, v.wrongly, v.missing, v.extra, v.differing, v.duplicate, v.uncopied, v.expired, v.risen, v.changes)
+	return fmt.Sprintf("%d revisions of %d incidents, %d of them ended, %d not opened and ended once; missing %d, extra %d, differing %d, duplicates %d; %d records not in the journal; %d expired, %d came again, of %d more a repetition; %v",
+		v.want, v.opened, v.ended, v.wrongly, v.missing, v.extra, v.differing, v.duplicate, v.uncopied, v.expired, v.risen, len(v.repeated), v.changes)
 }
 
 func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) incidentVerdict {
@@ -114,21 +116,30 @@ func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) in
 		}
 	}
 	for _, topic := range []string{names.Incidents(), names.Feedback()} {
-		last := map[string][]byte{}
+		lives := map[string]*life{}
 		for _, r := range c.ReadAll(topic) {
+			l := lives[string(r.Key)]
+			if l == nil {
+				l = &life{told: map[string]bool{}}
+				lives[string(r.Key)] = l
+			}
 			// A test may have deleted what was never there.
-			if id := expiry(topic, string(r.Key)); r.Value == nil && (last[string(r.Key)] != nil || got[id] != nil) {
+			if id := expiry(topic, string(r.Key)); r.Value == nil && (l.last != nil || got[id] != nil) {
 				if got[id] == nil {
 					got[id] = map[string]int{}
 					v.expired++
 				}
 				got[id][""]++
 			}
-			last[string(r.Key)] = r.Value
+			l.record(r)
 		}
-		for key, value := range last {
-			if got[expiry(topic, key)] != nil && value != nil && topic == names.Incidents() {
-				v.risen++ // Feedback may come again: somebody says it again.
+		for _, l := range lives {
+			switch {
+			case topic != names.Incidents() || l.deleted.IsZero() || l.last == nil: // Feedback may come again: somebody says it again.
+			case l.news:
+				v.risen++
+			default:
+				v.repeated = append(v.repeated, l.deleted)
 			}
 		}
 	}
@@ -175,6 +186,23 @@ func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) in
 	}
 	compare(&v.verdict, want, got)
 	return v
+}
+
+// life is what a topic told of a key.
+type life struct {
+	last    []byte
+	told    map[string]bool
+	deleted time.Time // The last time.
+	news    bool      // Something came after that which had not been told before.
+}
+
+func (l *life) record(r kafkatest.Record) {
+	if l.last = r.Value; r.Value == nil {
+		l.deleted, l.news = r.Timestamp, false
+		return
+	}
+	l.news = l.news || !l.deleted.IsZero() && !l.told[string(r.Value)]
+	l.told[string(r.Value)] = true
 }
 
 func revision(i *streams.Incident) string {

@@ -126,8 +126,9 @@ func TestDemo(t *testing.T) {
 	}
 	kafkatest.Eventually(t, 2*kafkatest.Deadline, func() error {
 		for _, name := range names {
-			if !regexp.MustCompile(`  INCIDENT   .*` + name).MatchString(d.stderr.String()) {
-				return fmt.Errorf("no incident of %s is shown", name)
+			shown := func(line string) int { return len(regexp.MustCompile(line+name).FindAllString(d.stderr.String(), -1)) }
+			if incidents, anomalies := shown(`  INCIDENT   .*`), shown(`  ANOMALY  `); incidents == 0 || anomalies <= incidents {
+				return fmt.Errorf("%d incidents and %d anomalies of %s are shown", incidents, anomalies, name)
 			}
 		}
 		return nil

@@ -193,10 +193,12 @@ func (d *demoShow) progress(ctx context.Context) error {
 	}
 }
 
-// drain waits, for a moment, until every event written has been read and applied, and its anomaly shown.
+// standstill is how long nothing may go on before the demo ends without the rest: some events may have been refused.
+const standstill = 10 * time.Second
+
+// drain waits until every event written has been read and applied, and its anomaly shown, however long that takes.
 func (d *demoShow) drain(ctx context.Context, written int64) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
+	before, moved := int64(-1), time.Now()
 	_ = retry.Until(ctx, 100*time.Millisecond, func() bool {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -205,7 +207,11 @@ func (d *demoShow) drain(ctx context.Context, written int64) {
 			seen += s.Seen
 			flagged += s.Anomalies
 		}
-		return d.truth.events() >= written && seen >= written && int64(len(d.shown)) >= flagged
+		read, shown := d.truth.events(), int64(len(d.shown))
+		if now := read + seen + shown; now != before {
+			before, moved = now, time.Now()
+		}
+		return read >= written && seen >= written && shown >= flagged || time.Since(moved) >= standstill
 	})
 }
 

@@ -127,6 +127,10 @@ func (c *changelog) read() {
 	}
 }
 
+func (h *history) String() string {
+	return fmt.Sprintf("%d interventions up to message %d and the verdicts %+v", h.turn, h.newest.at, h.newest.taken)
+}
+
 // line returns the interventions that led to the newest snapshot, in order. A process that was paused may have written one after
 // another had taken its partition: that one is no part of the story, since no snapshot follows from it.
 func (h *history) line() []turn {

@@ -105,7 +105,8 @@ func (v *interventions) missing(said []*streams.Feedback, late map[string]bool) 
 		}
 	}
 	for _, f := range said {
-		known := v.log.keys[streams.DetectorKey(f.Stream, f.Entity)] != nil
+		h := v.log.keys[streams.DetectorKey(f.Stream, f.Entity)]
+		known := h != nil
 		switch taken, undone := v.taken[f.ID], v.undone[f.ID]; {
 		case f.Action != streams.ActionVerdict:
 		case taken > 1 || undone > 1:
@@ -114,9 +115,9 @@ func (v *interventions) missing(said []*streams.Feedback, late map[string]bool) 
 			return fmt.Errorf("verdict %s is about a key that nobody has seen, and was taken", f.ID)
 		case !known || late[f.ID]:
 		case withdrawn[f.ID] && undone == 0:
-			return fmt.Errorf("verdict %s was not withdrawn", f.ID)
+			return fmt.Errorf("verdict %s of %s was not withdrawn; its detector has %s", f.ID, f.Entity, h)
 		case !withdrawn[f.ID] && taken == 0:
-			return fmt.Errorf("verdict %s was not taken", f.ID)
+			return fmt.Errorf("verdict %s of %s was not taken; its detector has %s", f.ID, f.Entity, h)
 		}
 	}
 	return nil

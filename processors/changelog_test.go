@@ -161,14 +161,41 @@ func (t turn) follows(before turn, changes int) bool {
 	return before.at <= t.at && len(t.changed(before)) == changes
 }
 
-// changed lists the verdicts that were taken or withdrawn since an earlier state.
+// changed lists the verdicts that were taken or withdrawn since an earlier state; one that was both, twice: no single intervention
+// does that.
 func (t turn) changed(before turn) (ids []string) {
 	for id, is := range t.taken {
+		if _, known := before.taken[id]; !known && is.Kind != "" && is.Withdrawn >= 0 {
+			ids = append(ids, id)
+		}
 		if was, known := before.taken[id]; !known || is.Withdrawn >= 0 && was.Withdrawn < 0 {
 			ids = append(ids, id)
 		}
 	}
 	return ids
+}
+
+// TestLine finds the way to the newest snapshot past one that a paused process wrote late: its verdict has ended since, so that
+// nothing but the number of changes tells that the story has another beginning.
+func TestLine(t *testing.T) {
+	t.Parallel()
+	at := func(n int64) time.Time { return time.Unix(n, 0) }
+	noise := func(withdrawn int64) processors.Taken {
+		return processors.Taken{ID: "noise", Kind: streams.VerdictNoise, Taken: 5, Withdrawn: withdrawn, Until: at(1000)}
+	}
+	state := func(n int64, list ...processors.Taken) turn {
+		out := turn{n, at(n), map[string]processors.Taken{}}
+		for _, v := range list {
+			out.taken[v.ID] = v
+		}
+		return out
+	}
+	stale := state(1, processors.Taken{ID: "short", Kind: streams.VerdictReal, Taken: 1, Withdrawn: -1, Until: at(3)})
+	first, second := state(5, noise(-1)), state(6, noise(6))
+	h := &history{turn: 2, newest: second, turns: map[int64][]turn{1: {stale, first}, 2: {second}}}
+	if line := h.line(); len(line) != 2 || line[0].at != 5 || line[1].at != 6 {
+		t.Errorf("got %+v", line)
+	}
 }
 
 // catchUp reads until nothing is left.

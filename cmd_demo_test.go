@@ -110,6 +110,27 @@ func (d *demo) awaitAnomalies(names ...string) {
 	})
 }
 
+// checkReadiness finds each part of the process in its answer, once.
+func (d *demo) checkReadiness() {
+	d.t.Helper()
+	var readiness struct{ Parts []struct{ Name string } }
+	if err := d.get("/readyz", &readiness); err != nil {
+		d.t.Error(err)
+	}
+	seen := map[string]bool{}
+	for _, p := range readiness.Parts {
+		if seen[p.Name] {
+			d.t.Errorf("readiness names %q twice", p.Name)
+		}
+		seen[p.Name] = true
+	}
+	for _, name := range []string{"server", "database", "control", "sink", "incidents", "feeds"} {
+		if !seen[name] {
+			d.t.Errorf("readiness does not name %q: %v", name, readiness.Parts)
+		}
+	}
+}
+
 // TestDemo runs the demo until each stream has anomalies, looks around as a person does, and reads its summary.
 func TestDemo(t *testing.T) {
 	t.Parallel()
@@ -124,6 +145,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("GET %s: no %q in %.200s", path, want, body)
 		}
 	}
+	d.checkReadiness()
 	kafkatest.Eventually(t, 2*kafkatest.Deadline, func() error {
 		for _, name := range names {
 			shown := func(line string) int { return len(regexp.MustCompile(line+name).FindAllString(d.stderr.String(), -1)) }

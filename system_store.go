@@ -61,7 +61,7 @@ func (s *system) withStore(roles []string, control *control) (part, error) {
 			return part{}, usageError{err}
 		}
 	}
-	var running atomic.Pointer[system]
+	var asked atomic.Pointer[func(context.Context) error] // Readiness, once the database has answered for the first time.
 	others := slices.Clone(s.parts)
 	return part{
 		name: "store",
@@ -71,7 +71,7 @@ func (s *system) withStore(roles []string, control *control) (part, error) {
 				return err
 			}
 			inner := &system{site: s.site, serving: s.serving}
-			inner.add(part{name: "database", run: store.maintain, ready: store.Ping})
+			inner.add(part{name: "retention", run: store.maintain})
 			if slices.Contains(roles, roleSink) {
 				err = inner.addSink(store)
 			}
@@ -81,15 +81,21 @@ func (s *system) withStore(roles []string, control *control) (part, error) {
 			if err != nil {
 				return errors.Join(err, store.Close())
 			}
-			running.Store(inner)
+			ready := func(ctx context.Context) error {
+				if err := store.Ping(ctx); err != nil {
+					return err
+				}
+				return inner.ready(ctx)
+			}
+			asked.Store(&ready)
 			return inner.run(ctx)
 		},
 		ready: func(ctx context.Context) error {
-			inner := running.Load()
-			if inner == nil {
+			ready := asked.Load()
+			if ready == nil {
 				return errors.New("waiting for the database")
 			}
-			return inner.ready(ctx)
+			return (*ready)(ctx)
 		},
 	}, nil
 }

@@ -38,6 +38,8 @@ func (d *demoIncidents) note(i *streams.Incident) string {
 		what = "INCIDENT "
 	case streams.ChangeRecovered, streams.ChangeResolved:
 		what = "RECOVERED"
+	case streams.ChangeOutlasted:
+		what = "OUTLASTED"
 	}
 	if what == "" || i.Group != "" {
 		return ""

@@ -117,6 +117,7 @@ func (s *Server) about(ctx context.Context, i *streams.Incident) streams.Feedbac
 	}
 	if i.Peak != nil && i.Kind != streams.KindGroup {
 		f.Describe(i.Peak)
+		f.Alert = i.PeakAlert // The peak is the most severe of the anomalies judged, not always the rarest.
 	}
 	return f
 }

@@ -172,7 +172,7 @@ func judgeIncidents(t testing.TB, c *kafkatest.Client, d *streams.Definition) in
 			switch i.Change {
 			case streams.ChangeOpened:
 				opened[i.ID]++
-			case streams.ChangeRecovered, streams.ChangeResolved:
+			case streams.ChangeRecovered, streams.ChangeResolved, streams.ChangeOutlasted:
 				ended[i.ID]++
 			}
 		}

@@ -26,12 +26,12 @@ type Incident struct {
 	PeakSeverity float64           `json:"peak_severity"`
 	PeakAlert    float64           `json:"peak_alert_score"`
 	Features     []IncidentFeature `json:"features"`      // Guilty features, largest share first; shares sum to 1. Empty for a silence.
-	Peak         *Anomaly          `json:"peak"`          // The anomaly with the highest alert score; null for a silence.
+	Peak         *Anomaly          `json:"peak"`          // The anomaly that shows best what is wrong: of rules and stuck sensors first, then the most severe; null for a silence.
 	Members      []IncidentMember  `json:"members"`       // Of a group, at most MaxMembers; the largest first.
 	MemberCount  int               `json:"member_count"`  // Of a group.
 	EntityCount  int               `json:"entity_count"`  // Entities of the stream seen lately, of which the members are part.
 	Flapping     bool              `json:"flapping"`      // It opened and closed often: it stays open until it has been quiet for longer.
-	Interval     float64           `json:"interval"`      // Of a silence: the expected time between events, in seconds.
+	Interval     float64           `json:"interval"`      // Of a silence: the expected time between events, in seconds. Of a group the longest of its silences.
 	Sentence     string            `json:"sentence"`      // One sentence for a person.
 	Acts         []IncidentAct     `json:"acts"`          // What people did, oldest first; at most MaxActs, the newest.
 	Verdict      string            `json:"verdict"`       // The newest verdict not withdrawn, "" for none.
@@ -56,7 +56,7 @@ const (
 	StatusOpen         = "open"
 	StatusAcknowledged = "acknowledged" // Somebody takes care; it is still going on.
 	StatusResolved     = "resolved"     // Somebody ended it.
-	StatusRecovered    = "recovered"    // It ended by itself.
+	StatusRecovered    = "recovered"    // It ended by itself, or had lasted as long as an incident may.
 )
 
 // Changes of an incident.
@@ -70,6 +70,7 @@ const (
 	ChangeJudged       = "judged" // A verdict was given or withdrawn.
 	ChangeResolved     = "resolved"
 	ChangeRecovered    = "recovered"
+	ChangeOutlasted    = "outlasted" // It ended because it had lasted as long as an incident may, and goes on for all we know.
 )
 
 // IncidentFeature is one feature's share in an incident: its contributions summed over the anomalies.

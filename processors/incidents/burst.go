@@ -60,9 +60,9 @@ func (t *turn) burst(k *key, a *streams.Anomaly) {
 		quiet := t.quiet(k, b)
 		switch {
 		case a.Timestamp.Sub(b.Incident.Latest) >= quiet:
-			t.end(k, b, b.Incident.Latest.Add(quiet), streams.StatusRecovered)
+			t.end(k, b, b.Incident.Latest.Add(quiet), streams.ChangeRecovered)
 		case a.Timestamp.Sub(b.Incident.Start) >= t.policy.MaxLength:
-			t.end(k, b, b.Incident.Latest, streams.StatusRecovered) // What follows is an incident of its own.
+			t.end(k, b, b.Incident.Latest, streams.ChangeOutlasted) // What follows is an incident of its own.
 		default:
 			t.extend(b, a)
 			return
@@ -110,8 +110,9 @@ func (b *burst) add(a *streams.Anomaly) {
 	i := &b.Incident
 	i.Anomalies++
 	i.PeakScore, i.PeakSeverity = max(i.PeakScore, a.Score), max(i.PeakSeverity, a.Severity)
-	if i.Peak == nil || a.AlertScore > i.PeakAlert {
-		i.Peak, i.PeakAlert = a, a.AlertScore
+	i.PeakAlert = max(i.PeakAlert, a.AlertScore)
+	if worst(i.Peak, a) {
+		i.Peak = a
 	}
 	if a.Timestamp.Before(i.Start) {
 		i.Start = a.Timestamp.UTC()
@@ -126,6 +127,18 @@ func (b *burst) add(a *streams.Anomaly) {
 	for _, c := range a.Why.Contributions {
 		b.Shares[c.Feature] += min(max(c.Share, 0), 1)
 	}
+}
+
+// worst reports whether anomaly a shows better than the peak so far what is wrong: what breaks a rule or is stuck goes before what the
+// models find, then what is more severe. Neither is misled by the return to normal, which may be as rare as the trouble was.
+func worst(peak, a *streams.Anomaly) bool {
+	if peak == nil || a == nil {
+		return a != nil
+	}
+	if known := a.Kind != streams.KindModel; known != (peak.Kind != streams.KindModel) {
+		return known
+	}
+	return cmp.Or(cmp.Compare(a.Severity, peak.Severity), cmp.Compare(a.AlertScore, peak.AlertScore)) > 0
 }
 
 // extend adds an anomaly to an incident, and to the group it is part of.
@@ -157,7 +170,9 @@ func (t *turn) tell(b *burst, change string) {
 	if i.Kind == streams.KindGroup {
 		t.members(b)
 	}
-	i.Sentence = sentence(i)
+	if i.Open() || change == streams.ChangeRecovered || change == streams.ChangeResolved || change == streams.ChangeOutlasted {
+		i.Sentence = sentence(i) // What is said about it after its end does not change how it ended.
+	}
 	b.ToldCount, b.ToldLatest = i.Anomalies, i.Latest
 	if change == streams.ChangeOpened || change == streams.ChangeWorsened {
 		b.ToldSeverity, b.ToldMembers = i.PeakSeverity, i.MemberCount
@@ -189,13 +204,16 @@ func (b *burst) features() []streams.IncidentFeature {
 	return out
 }
 
-// end ends an incident of a key, nil for that of the whole stream or a group.
-func (t *turn) end(k *key, b *burst, at time.Time, status string) {
+// end ends an incident of a key, nil for that of the whole stream or a group. change says why.
+func (t *turn) end(k *key, b *burst, at time.Time, change string) {
 	at = at.UTC()
 	if at.Before(b.Incident.Start) {
 		at = b.Incident.Start
 	}
-	b.Incident.Status, b.Incident.End = status, &at
+	b.Incident.Status, b.Incident.End = streams.StatusRecovered, &at
+	if change == streams.ChangeResolved {
+		b.Incident.Status = streams.StatusResolved
+	}
 	switch {
 	case k != nil && k.Burst == b:
 		k.Burst = nil
@@ -206,11 +224,7 @@ func (t *turn) end(k *key, b *burst, at time.Time, status string) {
 	default:
 		t.Groups = slices.DeleteFunc(t.Groups, func(g *burst) bool { return g == b })
 	}
-	if status == streams.StatusResolved {
-		t.tell(b, streams.ChangeResolved)
-	} else {
-		t.tell(b, streams.ChangeRecovered)
-	}
+	t.tell(b, change)
 	b.Shares = nil // Whoever comments on it later changes nothing of this.
 	t.close(b)
 	t.left(b)

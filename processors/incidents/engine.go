@@ -120,7 +120,7 @@ func (t *turn) rollup(r *streams.Rollup) {
 func (t *turn) settle(k *key) {
 	if b := k.Burst; b != nil {
 		if quiet := t.quiet(k, b); k.now(t.Passed).Sub(b.Incident.Latest) >= quiet {
-			t.end(k, b, b.Incident.Latest.Add(quiet), streams.StatusRecovered)
+			t.end(k, b, b.Incident.Latest.Add(quiet), streams.ChangeRecovered)
 		}
 	}
 }

@@ -163,6 +163,40 @@ func TestLength(t *testing.T) {
 	if opened != 3 || ended != 2 {
 		t.Errorf("%d opened and %d ended, want 3 and 2", opened, ended)
 	}
+
+	at := slices.IndexFunc(w.told, func(i streams.Incident) bool { return i.End != nil })
+	const ending = " It has lasted for 9 min, as long as an incident may; more of it is a new one."
+	outlasted := w.told[at]
+	if outlasted.Change != streams.ChangeOutlasted || outlasted.Status != streams.StatusRecovered || !strings.HasSuffix(outlasted.Sentence, ending) {
+		t.Errorf("it ended as %s, %s: %s", outlasted.Change, outlasted.Status, outlasted.Sentence)
+	}
+	for _, i := range w.step(Signal{Feedback: &streams.Feedback{ID: "f", Stream: "web", Incident: outlasted.ID, Action: streams.ActionComment, Comment: "so it is"}}) {
+		if i.Change != streams.ChangeCommented || i.Sentence != outlasted.Sentence {
+			t.Errorf("%s, a comment on it made %s", i.Change, i.Sentence)
+		}
+	}
+}
+
+// TestPeak takes for the peak what breaks a rule, then what is most severe: not the rarest, which may be the return to normal.
+func TestPeak(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(p *streams.IncidentPolicy) { p.GroupMin = 2 })
+	is := func(kind string, severity, alert float64) func(*streams.Anomaly) {
+		return func(a *streams.Anomaly) { a.Kind, a.Severity, a.AlertScore = kind, severity, alert }
+	}
+	peak := func(b *burst, severity, alert float64) {
+		t.Helper()
+		if i := b.Incident; i.Peak.Severity != severity || i.PeakAlert != alert {
+			t.Errorf("the peak of %s has the severity %g, its highest alert score is %g, want %g and %g", i.ID, i.Peak.Severity, i.PeakAlert, severity, alert)
+		}
+	}
+	w.see("a", is(streams.KindModel, 11, 5))
+	w.see("a", is(streams.KindModel, 3, 12))
+	peak(w.state.byEntity["a"].Burst, 11, 12)
+	w.see("b", is(streams.KindRule, 9, 4))
+	w.see("b", is(streams.KindModel, 12, 13))
+	peak(w.state.byEntity["b"].Burst, 9, 13)
+	peak(w.state.Groups[0], 9, 13)
 }
 
 // TestFlapping keeps the fourth incident of two hours open for four times as long.

@@ -40,7 +40,7 @@ func (t *turn) feedback(f *streams.Feedback) {
 		if k != nil && k.now(t.Passed).After(at) {
 			at = k.now(t.Passed)
 		}
-		t.end(k, b, at, streams.StatusResolved)
+		t.end(k, b, at, streams.ChangeResolved)
 	case streams.ActionVerdict:
 		b.Verdicts = append(b.Verdicts, verdict{f.ID, f.Verdict})
 		b.Verdicts = b.Verdicts[max(len(b.Verdicts)-streams.MaxActs, 0):]

@@ -85,8 +85,10 @@ func (t *turn) join(g, b *burst) {
 	m.Group = i.ID
 	i.Anomalies += m.Anomalies
 	i.PeakScore, i.PeakSeverity = max(i.PeakScore, m.PeakScore), max(i.PeakSeverity, m.PeakSeverity)
-	if m.Peak != nil && (i.Peak == nil || m.PeakAlert > i.PeakAlert) {
-		i.Peak, i.PeakAlert = m.Peak, m.PeakAlert
+	i.Interval = max(i.Interval, m.Interval)
+	i.PeakAlert = max(i.PeakAlert, m.PeakAlert)
+	if worst(i.Peak, m.Peak) {
+		i.Peak = m.Peak
 	}
 	if m.Start.Before(i.Start) {
 		i.Start = m.Start
@@ -142,7 +144,11 @@ func (t *turn) left(b *burst) {
 		lasts = lasts || g.Members[j].Open
 	}
 	if !lasts {
-		t.end(nil, g, g.Ended, streams.StatusRecovered)
+		change := streams.ChangeRecovered
+		if b.Incident.Change == streams.ChangeOutlasted {
+			change = streams.ChangeOutlasted
+		}
+		t.end(nil, g, g.Ended, change)
 	}
 }
 

@@ -140,7 +140,7 @@ func TestAway(t *testing.T) {
 		for range 150 {
 			w.minute("b")
 		}
-		w.want("silent opened a", "silent recovered a")
+		w.want("silent opened a", "silent outlasted a")
 		w.minute("a", "b")
 		for range 6 {
 			w.minute("b")
@@ -179,7 +179,7 @@ func TestRare(t *testing.T) {
 			return nil
 		})
 	}
-	w.want("silent opened rare", "silent recovered rare")
+	w.want("silent opened rare", "silent outlasted rare")
 	if got := told[1].Sub(told[0]); got < 24*time.Hour-time.Minute || got > 24*time.Hour+time.Minute {
 		t.Errorf("the silence lasted %s", got)
 	}

@@ -50,7 +50,7 @@ func sentence(i *streams.Incident) string {
 
 func silence(b *strings.Builder, i *streams.Incident, what string) {
 	switch {
-	case i.Status == streams.StatusRecovered:
+	case i.Change == streams.ChangeRecovered:
 		fmt.Fprintf(b, "%s was silent for %s.", what, length(i.End.Sub(i.Start)))
 	case i.Entity == "":
 		fmt.Fprintf(b, "Nothing has come from %s since %s; events are expected every %s.", what, i.Start.UTC().Format("15:04 UTC"), every(i))
@@ -95,11 +95,17 @@ func ended(b *strings.Builder, i *streams.Incident) {
 	if i.End == nil {
 		return
 	}
-	how := "Recovered"
-	if i.Status == streams.StatusResolved {
-		how = "Resolved"
+	lasted := length(i.End.Sub(i.Start))
+	switch {
+	case i.Change == streams.ChangeResolved:
+		fmt.Fprintf(b, " Resolved after %s.", lasted)
+	case i.Change == streams.ChangeOutlasted && i.Kind == streams.KindSilent:
+		fmt.Fprintf(b, " After %s it is no longer expected until it returns.", lasted)
+	case i.Change == streams.ChangeOutlasted:
+		fmt.Fprintf(b, " It has lasted for %s, as long as an incident may; more of it is a new one.", lasted)
+	default:
+		fmt.Fprintf(b, " Recovered after %s.", lasted)
 	}
-	fmt.Fprintf(b, " %s after %s.", how, length(i.End.Sub(i.Start)))
 }
 
 // length writes a span as a person would.

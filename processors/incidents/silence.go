@@ -21,10 +21,10 @@ func (t *turn) heard(k *key, before time.Duration, minute time.Time) {
 		t.Newest = minute
 	}
 	if k.Silent != nil {
-		t.end(k, k.Silent, minute, streams.StatusRecovered)
+		t.end(k, k.Silent, minute, streams.ChangeRecovered)
 	}
 	if t.Silent != nil {
-		t.end(nil, t.Silent, minute, streams.StatusRecovered)
+		t.end(nil, t.Silent, minute, streams.ChangeRecovered)
 	}
 }
 
@@ -68,7 +68,7 @@ func (t *turn) listen(windows []streams.OpenWindow) {
 		case !ok:
 		case k.Silent != nil && t.Passed-max(k.Told, k.Heard) >= t.policy.MaxLength:
 			k.Away = true // It is not expected any more, unless it returns.
-			t.end(k, k.Silent, k.now(t.Passed), streams.StatusRecovered)
+			t.end(k, k.Silent, k.now(t.Passed), streams.ChangeOutlasted)
 		case k.Silent == nil && t.Heard-k.Heard >= limit && t.Passed-t.Returned >= limit && !t.usual(k.Pauses, t.Passed-k.Heard, expected):
 			k.Silent, k.Told = t.silent(k.Entity, k.At, expected, by), t.Passed
 			t.begin(k.Silent)

@@ -67,6 +67,9 @@ func TestSilenceOfMany(t *testing.T) {
 		w.minute("d")
 	}
 	w.want("silent opened a", "silent opened b", "silent opened c", "group opened", "silent joined a", "silent joined b")
+	if got := w.state.Groups[0].Incident.Interval; got != 1 {
+		t.Errorf("the group expects an event every %g s, which says that there are silences in it, want 1", got)
+	}
 	if got, want := w.state.Groups[0].Incident.Sentence, "3 of 4 entities of web are in trouble at the same time: they have fallen silent."; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -155,7 +158,10 @@ func TestSilencePolicies(t *testing.T) {
 	for range 70 {
 		w.minute("b")
 	}
-	w.want("silent opened a", "silent recovered a")
+	if got, want := w.told[1].Sentence, "web/a has sent nothing since 10:20 UTC; an event is expected every 1 s. After 62 min it is no longer expected until it returns."; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	w.want("silent opened a", "silent outlasted a")
 	for range 50 * 60 {
 		w.engine.Step(w.state, Signal{Tick: w.now})
 		w.engine.Step(w.state, Signal{Rollup: &streams.Rollup{Stream: "web", Entity: "b", Minute: w.now, Events: 1}})

@@ -24,20 +24,22 @@ type Route struct {
 // looked at changes, except peaks, which only rise.
 type Match struct {
 	Streams     []string          // Patterns of stream names, any of them.
-	Entities    []string          // Patterns of entities, any of them.
+	Entities    []string          // Patterns of entities, any of them. A group has those of its members.
 	Kinds       []string          // Kinds of incident, any of them.
 	MinSeverity float64           // Of the peak.
 	MinAlert    float64           // Alert score of the peak.
 	Labels      map[string]string // Patterns of labels that the stream must have, all of them.
 }
 
-// Matches reports whether the route is concerned with an incident. Silences have no peak, so no minimum holds them back.
+// Matches reports whether the route is concerned with an incident. Silences have no peak, so no minimum holds them back, nor a
+// group that they are part of: it alone tells of them.
 func (r *Route) Matches(i *streams.Incident) bool {
 	m := &r.Match
-	if !anyPattern(m.Streams, i.Stream) || !anyPattern(m.Entities, i.Entity) || len(m.Kinds) > 0 && !slices.Contains(m.Kinds, i.Kind) {
+	if !anyPattern(m.Streams, i.Stream) || !m.entity(i) || len(m.Kinds) > 0 && !slices.Contains(m.Kinds, i.Kind) {
 		return false
 	}
-	if i.Kind != streams.KindSilent && (i.PeakSeverity < m.MinSeverity || i.PeakAlert < m.MinAlert) {
+	silence := i.Kind == streams.KindSilent || i.Interval > 0
+	if !silence && (i.PeakSeverity < m.MinSeverity || i.PeakAlert < m.MinAlert) {
 		return false
 	}
 	for name, pattern := range m.Labels {
@@ -47,6 +49,15 @@ func (r *Route) Matches(i *streams.Incident) bool {
 		}
 	}
 	return true
+}
+
+// entity reports whether the incident is one of the entities, or a group one of whose members is. A record does not name all
+// members of a large group, and not always the same ones: that may be anybody's.
+func (m *Match) entity(i *streams.Incident) bool {
+	if i.Kind != streams.KindGroup {
+		return anyPattern(m.Entities, i.Entity)
+	}
+	return i.MemberCount > len(i.Members) || slices.ContainsFunc(i.Members, func(member streams.IncidentMember) bool { return anyPattern(m.Entities, member.Entity) })
 }
 
 func anyPattern(patterns []string, text string) bool {

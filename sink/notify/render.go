@@ -34,12 +34,9 @@ const (
 
 // Our templates.
 const (
-	defaultTitle = `{{if eq .Event "opened"}}Anomaly{{else if eq .Event "worsened"}}Worse{{else if eq .Event "recovered"}}Recovered{{else}}Still going on{{end}}: {{.Stream}}{{with .Entity}} {{.}}{{end}}`
+	defaultTitle = `{{if eq .Event "opened"}}Anomaly{{else if eq .Event "worsened"}}Worse{{else if eq .Change "outlasted"}}No longer followed{{else if eq .Event "recovered"}}Recovered{{else}}Still going on{{end}}: {{.Stream}}{{with .Entity}} {{.}}{{end}}`
 	defaultText  = `{{.Sentence}}
-{{- if eq .Event "recovered"}}
-It is over after {{.Duration}}{{if eq .Status "resolved"}}: somebody resolved it{{end}}.
-{{- end}}
-Since {{.Start.Format "2006-01-02 15:04:05 MST"}}{{with .Anomalies}}, {{.}} anomalies{{end}}{{with .PeakSeverity}}, severity up to {{printf "%.1f" .}}{{end}}
+Since {{.Start.Format "2006-01-02 15:04:05 MST"}}{{with .Anomalies}}, {{.}} {{if eq . 1}}anomaly{{else}}anomalies{{end}}{{end}}{{with .PeakSeverity}}, severity up to {{printf "%.1f" .}}{{end}}
 {{- if gt .EntityCount 0}}, {{.MemberCount}} of {{.EntityCount}} entities{{end}}.
 {{- range $i, $f := .Features}}{{if lt $i 3}}
 - {{$f.Feature}}: {{printf "%.0f" (percent $f.Share)}} % of the reason{{end}}{{end}}

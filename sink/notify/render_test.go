@@ -23,6 +23,9 @@ func render(t *testing.T, r Route, n *streams.Notification) *message {
 func TestOurTemplates(t *testing.T) {
 	t.Parallel()
 	link := Route{Link: "https://as.example.com"}
+	outlasted, one := sample(streams.KindSilent, streams.NotifyRecovered), opening()
+	outlasted.Incident.Change = streams.ChangeOutlasted
+	*one.Incident = streams.Incident{Stream: "sample", Entity: "web-1", Sentence: "one", Start: one.Incident.Start, Anomalies: 1}
 	for want, m := range map[string]*message{
 		`Anomaly: sample web-1
 This is a sample: latency_ms is 912, above the usual 52 (70 % of the reason).
@@ -32,8 +35,13 @@ Since 2026-03-01 11:50:00 UTC, 3 anomalies, severity up to 7.0.
 https://as.example.com/#/incidents/sample-0-1`: render(t, link, opening()),
 		`Recovered: sample web-1
 This is a sample: web-1 has been silent for 10 minutes, usually it sends every 5 seconds.
-It is over after 10m0s.
 Since 2026-03-01 11:50:00 UTC.`: render(t, Route{}, sample(streams.KindSilent, streams.NotifyRecovered)),
+		`No longer followed: sample web-1
+This is a sample: web-1 has been silent for 10 minutes, usually it sends every 5 seconds.
+Since 2026-03-01 11:50:00 UTC.`: render(t, Route{}, outlasted),
+		`Anomaly: sample web-1
+one
+Since 2026-03-01 11:50:00 UTC, 1 anomaly.`: render(t, Route{}, one),
 		`Anomaly: sample
 This is a sample: 2 of 3 entities, latency_ms first.
 Since 2026-03-01 11:50:00 UTC, 3 anomalies, severity up to 7.0, 2 of 3 entities.

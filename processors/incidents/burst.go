@@ -95,7 +95,7 @@ func (t *turn) open(k *key) {
 	for _, a := range k.Pending {
 		b.add(a)
 	}
-	k.Pending = nil
+	k.Pending, b.Opened = nil, b.Incident.Latest
 	k.Openings = slices.DeleteFunc(append(k.Openings, b.Incident.Start), func(at time.Time) bool {
 		return b.Incident.Start.Sub(at) >= t.policy.FlapSpan
 	})

@@ -177,6 +177,26 @@ func TestLength(t *testing.T) {
 	}
 }
 
+// TestGroupAfterFalseAlarm groups by when incidents opened: a false alarm shortly before a common fault, which becomes the first anomaly
+// of its host's incident, keeps nobody out.
+func TestGroupAfterFalseAlarm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(p *streams.IncidentPolicy) { p.GroupSpan = 20 * time.Second })
+	w.minute("a", "b", "c")
+	w.see("a")
+	w.pass(30 * time.Second)
+	for _, host := range []string{"a", "b", "c"} {
+		w.see(host, severe)
+	}
+	if a := w.told[0]; a.Anomalies != 2 || w.now.Sub(a.Start) != 30*time.Second {
+		t.Fatalf("the incident of a has %d anomalies since %s, want the one before too", a.Anomalies, a.Start)
+	}
+	if group := w.state.Groups[0]; len(group.Members) != 3 || group.Incident.Start != w.told[0].Start {
+		t.Errorf("the group has the members %+v since %s", group.Members, group.Incident.Start)
+	}
+	w.want("model opened a", "model opened b", "model opened c", "group opened", "model joined a", "model joined b")
+}
+
 // TestPeak takes for the peak what breaks a rule, then what is most severe: not the rarest, which may be the return to normal.
 func TestPeak(t *testing.T) {
 	t.Parallel()

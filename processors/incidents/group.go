@@ -14,7 +14,7 @@ const lately = time.Hour
 // begin tells of a new incident of a key: alone, as part of a group, or as the one that makes it a group.
 func (t *turn) begin(b *burst) {
 	for _, g := range slices.Backward(t.Groups) {
-		if t.near(b.Incident.Start, g.Incident.Start, g.Joined) && like(&b.Incident, &g.Incident) {
+		if t.near(b.began(), g.began(), g.Joined) && like(&b.Incident, &g.Incident) {
 			t.join(g, b)
 			t.tell(b, streams.ChangeOpened)
 			switch {
@@ -31,7 +31,7 @@ func (t *turn) begin(b *burst) {
 		t.tell(b, streams.ChangeOpened)
 		return
 	}
-	g := &burst{Shares: map[string]float64{}, Incident: streams.Incident{
+	g := &burst{Shares: map[string]float64{}, Opened: b.began(), Incident: streams.Incident{
 		ID: streams.GroupIncidentID(members[0].Incident.ID), Stream: t.stream, Kind: streams.KindGroup, Status: streams.StatusOpen,
 		Start: b.Incident.Start, Latest: b.Incident.Latest, Replay: true, Suppressed: b.Incident.Suppressed,
 	}}
@@ -48,9 +48,18 @@ func (t *turn) begin(b *burst) {
 	}
 }
 
-// near reports whether an incident that starts at start may be part of a group whose members started from first to latest.
-func (t *turn) near(start, first, latest time.Time) bool {
-	return start.Sub(latest) < t.policy.GroupSpan && first.Sub(start) < t.policy.GroupSpan && start.Sub(first) < t.policy.MaxLength
+// began is when an incident began for others of its stream: when it opened. Its first anomaly may be a false one that came minutes
+// before, and would keep it out of the group of those whose trouble began when its own did.
+func (b *burst) began() time.Time {
+	if b.Opened.IsZero() {
+		return b.Incident.Start
+	}
+	return b.Opened
+}
+
+// near reports whether an incident that began at a time may be part of a group whose members began from first to latest.
+func (t *turn) near(began, first, latest time.Time) bool {
+	return began.Sub(latest) < t.policy.GroupSpan && first.Sub(began) < t.policy.GroupSpan && began.Sub(first) < t.policy.MaxLength
 }
 
 // like reports whether two incidents notify alike: what is replayed or suppressed makes no group with what is not.
@@ -67,7 +76,7 @@ func (t *turn) neighbours(b *burst) []*burst {
 			continue
 		}
 		for _, o := range []*burst{k.Burst, k.Silent} {
-			if o != nil && o.Incident.Group == "" && o.Incident.Start.Sub(b.Incident.Start).Abs() < t.policy.GroupSpan && like(&o.Incident, &b.Incident) {
+			if o != nil && o.Incident.Group == "" && o.began().Sub(b.began()).Abs() < t.policy.GroupSpan && like(&o.Incident, &b.Incident) {
 				out = append(out, o)
 				break
 			}
@@ -96,8 +105,11 @@ func (t *turn) join(g, b *burst) {
 	if m.Latest.After(i.Latest) {
 		i.Latest = m.Latest
 	}
-	if m.Start.After(g.Joined) {
-		g.Joined = m.Start
+	if began := b.began(); began.Before(g.Opened) {
+		g.Opened = began
+	}
+	if began := b.began(); began.After(g.Joined) {
+		g.Joined = began
 	}
 	i.Replay = i.Replay && m.Replay
 	if m.Suppressed == "" {

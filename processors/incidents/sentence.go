@@ -50,6 +50,8 @@ func sentence(i *streams.Incident) string {
 
 func silence(b *strings.Builder, i *streams.Incident, what string) {
 	switch {
+	case i.Change == streams.ChangeRecovered && i.End.Sub(i.Start) < time.Second:
+		fmt.Fprintf(b, "%s was silent and sends again.", what) // Events of an earlier time, or of the same.
 	case i.Change == streams.ChangeRecovered:
 		fmt.Fprintf(b, "%s was silent for %s.", what, length(i.End.Sub(i.Start)))
 	case i.Entity == "":
@@ -97,6 +99,8 @@ func ended(b *strings.Builder, i *streams.Incident) {
 	}
 	lasted := length(i.End.Sub(i.Start))
 	switch {
+	case i.Change == streams.ChangeResolved && i.End.Sub(i.Start) < time.Second:
+		b.WriteString(" Resolved.") // By event time at once.
 	case i.Change == streams.ChangeResolved:
 		fmt.Fprintf(b, " Resolved after %s.", lasted)
 	case i.Change == streams.ChangeOutlasted && i.Kind == streams.KindSilent:

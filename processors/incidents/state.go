@@ -72,7 +72,8 @@ type burst struct {
 	Incident streams.Incident         `json:"incident"`
 	Shares   map[string]float64       `json:"shares"`             // Contributions summed over the anomalies; nil for a silence, and once it has ended.
 	Members  []streams.IncidentMember `json:"members,omitempty"`  // Of a group, in the order they joined.
-	Joined   time.Time                `json:"joined"`             // Of a group: start of the latest member.
+	Opened   time.Time                `json:"opened,omitzero"`    // Event time of the anomaly that opened it, of a group the earliest of its members; zero for a silence.
+	Joined   time.Time                `json:"joined"`             // Of a group: when the latest member began.
 	Ended    time.Time                `json:"ended"`              // Of a group: the latest end of a member.
 	Verdicts []verdict                `json:"verdicts,omitempty"` // Those not withdrawn, oldest first.
 

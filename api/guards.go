@@ -184,6 +184,10 @@ func (s *Server) putMaintenance(ctx context.Context, in *putWindowsInput) (*wind
 	}
 	windows := in.Body.plain()
 	problems := guards.CheckWindows(windows)
+	for i := range problems {
+		problems[i].Path = strings.Replace(problems[i].Path, ".ical_file", ".ical", 1) // Here it is no file.
+		problems[i].Message = strings.Replace(problems[i].Message, "or ical_file", "or ical", 1)
+	}
 	size := 0
 	for i, w := range windows {
 		size += len(w.ICal)

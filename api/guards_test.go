@@ -126,7 +126,7 @@ func TestMaintenance(t *testing.T) {
 	}
 	refusal := r.call(422, "PUT", "/api/maintenance",
 		`{"items":[{"name":"a","cron":"x","duration":"1h"},{"name":"b","ical":"BEGIN:VCALENDAR"},{"name":"c","streams":["nothing"],"from":"2026-01-01T00:00:00Z","to":"2025-01-01T00:00:00Z"}]}`)
-	if want := []string{"body.items[0].cron", "body.items[1].ical_file", "body.items[2].to", "body.items[2].streams"}; !slices.Equal(locations(t, refusal), want) {
+	if want := []string{"body.items[0].cron", "body.items[1].ical", "body.items[2].to", "body.items[2].streams"}; !slices.Equal(locations(t, refusal), want) {
 		t.Errorf("got %v, want %v", locations(t, refusal), want)
 	}
 	r.call(422, "PUT", "/api/maintenance", `{"items":[{"name":"a","ical":"`+strings.Repeat("x", maxCalendars+1)+`"}]}`)

@@ -4,7 +4,7 @@ import { Details, copyLink } from "./dialog.js";
 import { h, name, setText } from "./dom.js";
 import { ago, count, exact, moment, number, plural, severity, span } from "./format.js";
 import { IncidentChart } from "./incidentchart.js";
-import { actWords, kinds, lasted, lasts, pill, remarks, silencer, verdictWords, where } from "./incidentwords.js";
+import { actWords, isSilence, kindOf, lasted, lasts, pill, remarks, silencer, verdictWords, where } from "./incidentwords.js";
 import { Judge } from "./judge.js";
 import { incidentHash } from "./router.js";
 import { get, part } from "./server.js";
@@ -99,7 +99,7 @@ export class IncidentDetail extends Details {
     const { level, word } = severity(i.peak_severity);
     this.dialog.firstElementChild.dataset.level = level;
     renew(p.where, [i.status, word, i.member_count, i.entity_count, remarks(i)], () => [
-      h("span", { class: "chip", text: i.kind === "silent" ? kinds.silent : word }),
+      h("span", { class: "chip", text: isSilence(i) ? kindOf(i) : word }),
       pill(i),
       h("b", {}, where(i)),
       h("span", { class: "muted" }, "in ", name(i.stream)),
@@ -109,9 +109,9 @@ export class IncidentDetail extends Details {
     renew(p.figures, [i.start, i.end, i.latest, i.anomalies, i.peak_score], () =>
       [
         ["Began", moment(i.start)],
-        lasts(i) && i.kind === "silent" ? null : [lasts(i) ? "So far" : "Lasted", span((Date.parse(i.end ?? i.latest) - Date.parse(i.start)) / 1000)],
-        i.kind === "silent" ? ["An event is due every", span(i.interval)] : ["Anomalies", count(i.anomalies)],
-        i.kind === "silent" ? null : ["Highest score", number(i.peak_score)],
+        lasts(i) && isSilence(i) ? null : [lasts(i) ? "So far" : "Lasted", span((Date.parse(i.end ?? i.latest) - Date.parse(i.start)) / 1000)],
+        isSilence(i) ? ["An event is due every", span(i.interval)] : ["Anomalies", count(i.anomalies)],
+        isSilence(i) ? null : ["Highest score", number(i.peak_score)],
       ]
         .filter(Boolean)
         .map(([label, text]) => h("div", {}, h("dt", { text: label }), h("dd", { text }))),
@@ -202,15 +202,15 @@ function acts(i) {
 
 function factsOf(i) {
   const rows = [
-    ["Kind", kinds[i.kind] ?? i.kind],
+    ["Kind", kindOf(i)],
     ["Began", exact(i.start)],
     ["Latest anomaly", exact(i.latest)],
   ];
-  if (i.end) rows.push([i.status === "resolved" ? "Resolved" : "Recovered", exact(i.end)]);
+  if (i.end) rows.push([i.status === "resolved" ? "Resolved" : i.change === "outlasted" ? "Ended" : "Recovered", exact(i.end)]);
   const acknowledged = i.acts.find((a) => a.action === "acknowledge");
   if (acknowledged) rows.push(["Acknowledged", exact(acknowledged.at)]);
   rows.push(["Length", lasted(i)]);
-  if (i.kind !== "silent") {
+  if (!isSilence(i)) {
     rows.push(["Severity at its peak", `${number(i.peak_severity)} of 30: the mean distance from normal, in units of normal spread`]);
     rows.push(["Alert score at its peak", `${number(i.peak_alert_score)}, comparable across streams`]);
   }

@@ -2,7 +2,7 @@
 
 import { $, h, name, setText } from "./dom.js";
 import { exact, moment, number, plural, sentence, severity } from "./format.js";
-import { kinds, lasted, lasts, pill, remarks, where } from "./incidentwords.js";
+import { isSilence, kindOf, lasted, lasts, pill, remarks, where } from "./incidentwords.js";
 import { rove, settle } from "./roving.js";
 
 const step = 50; // Rows added by each "show older".
@@ -89,7 +89,7 @@ export class IncidentList {
 /** Shows an incident's revision in its row. */
 function fill(row, i) {
   const { level, word } = severity(i.peak_severity);
-  const measured = i.kind === "silent" ? [] : [`${word.toLowerCase()}, severity ${number(i.peak_severity)}`, plural(i.anomalies, "anomaly", "anomalies")];
+  const measured = isSilence(i) ? [] : [`${word.toLowerCase()}, severity ${number(i.peak_severity)}`, plural(i.anomalies, "anomaly", "anomalies")];
   row.revision = i.revision;
   row.element.dataset.level = lasts(i) ? level : "past";
   row.button.replaceChildren(
@@ -101,6 +101,6 @@ function fill(row, i) {
       h("time", { datetime: i.start, title: exact(i.at), text: moment(i.at) }),
     ),
     h("span", { class: "row-why", dir: "auto", text: i.sentence }),
-    h("span", { class: "row-score", text: [kinds[i.kind] ?? i.kind, ...measured, lasted(i), ...remarks(i)].join(" · ") }),
+    h("span", { class: "row-score", text: [kindOf(i), ...measured, lasted(i), ...remarks(i)].join(" · ") }),
   );
 }

@@ -26,9 +26,15 @@ export const actWords = {
 
 export const lasts = (i) => i.status === "open" || i.status === "acknowledged";
 
+/** Whether it is one of a source that fell silent, or of several: nothing is measured, and nothing tells how long it lasts. */
+export const isSilence = (i) => i.anomalies === 0;
+
+/** What kind of trouble it is. */
+export const kindOf = (i) => (i.kind === "group" && isSilence(i) ? "Silent sources" : (kinds[i.kind] ?? i.kind));
+
 /** How long it lasts or has lasted, by event time; a silence that lasts has no event to tell that. */
 export function lasted(i) {
-  if (lasts(i) && i.kind === "silent") return "still silent";
+  if (lasts(i) && isSilence(i)) return "still silent";
   const seconds = (Date.parse(i.end ?? i.latest) - Date.parse(i.start)) / 1000;
   return lasts(i) ? `${span(seconds)} so far` : `lasted ${span(seconds)}`;
 }

@@ -142,6 +142,19 @@ func (w *world) silence(stream string, since time.Time) {
 	w.revise(i, streams.ChangeOpened, since.Add(10*time.Second))
 }
 
+// silences lets three entities of a stream fall silent for good.
+func (w *world) silences(stream string, since time.Time) {
+	i := &streams.StoredIncident{Incident: streams.Incident{
+		ID: stream + "-silent-group", Stream: stream, Kind: streams.KindGroup, Status: streams.StatusOpen, Start: since, Latest: since, Interval: 1,
+		EntityCount: len(w.source(stream).entities), MemberCount: 3, Sentence: "3 entities have fallen silent.",
+	}}
+	for _, entity := range []string{"gone-1", "gone-2", "gone-3"} {
+		i.Members = append(i.Members, streams.IncidentMember{Entity: entity, Incident: stream + "-silent-" + entity, Open: true})
+	}
+	w.incidents = append(w.incidents, i)
+	w.revise(i, streams.ChangeOpened, since.Add(10*time.Second))
+}
+
 // storm opens an incident of every card at once.
 func (w *world) storm() {
 	w.mu.Lock()

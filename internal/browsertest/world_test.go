@@ -99,6 +99,7 @@ func newWorld() *world {
 		w.step(now.Add(-ago))
 	}
 	w.silence("iot_sensors", now.Add(-3*time.Minute))
+	w.silences("transactions", now.Add(-28*time.Minute))
 	first := w.incidents[0]
 	w.say(streams.Feedback{ID: "maria-1", Action: streams.ActionComment, Incident: first.ID, Who: "maria", Comment: "The nightly backup ran by day.", At: now.Add(-10 * time.Minute)})
 	w.say(streams.Feedback{

@@ -34,6 +34,7 @@ func sentence(i *streams.Incident) string {
 		leading(&b, i.Features)
 	}
 	b.WriteString(".")
+	goingOn(&b, i)
 	if i.Flapping {
 		b.WriteString(" It comes and goes.")
 	}
@@ -46,6 +47,26 @@ func sentence(i *streams.Incident) string {
 	}
 	ended(&b, i)
 	return b.String()
+}
+
+// goingOn says how many members of a group go on where others have ended, as far as the record names all of them.
+func goingOn(b *strings.Builder, i *streams.Incident) {
+	if i.End != nil || i.MemberCount > len(i.Members) {
+		return
+	}
+	lasting := 0
+	for _, m := range i.Members {
+		if m.Open {
+			lasting++
+		}
+	}
+	switch {
+	case lasting == len(i.Members):
+	case lasting == 1:
+		b.WriteString(" One of them goes on.")
+	default:
+		fmt.Fprintf(b, " %d of them go on.", lasting)
+	}
 }
 
 func silence(b *strings.Builder, i *streams.Incident, what string) {

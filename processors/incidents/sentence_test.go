@@ -1,11 +1,34 @@
 package incidents
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"anomalystream/streams"
 )
+
+// TestSentenceOfGroups says who of a group goes on.
+func TestSentenceOfGroups(t *testing.T) {
+	t.Parallel()
+	for lasting, want := range map[int]string{
+		3: "3 of 8 entities of web are in trouble at the same time: they have fallen silent.",
+		2: "3 of 8 entities of web are in trouble at the same time: they have fallen silent. 2 of them go on.",
+		1: "3 of 8 entities of web are in trouble at the same time: they have fallen silent. One of them goes on.",
+	} {
+		i := streams.Incident{Kind: streams.KindGroup, Stream: "web", MemberCount: 3, EntityCount: 8, Members: make([]streams.IncidentMember, 3)}
+		for j := range lasting {
+			i.Members[j].Open = true
+		}
+		if got := sentence(&i); got != want {
+			t.Errorf("%d go on\ngot  %s\nwant %s", lasting, got, want)
+		}
+		i.MemberCount = 51
+		if got := sentence(&i); strings.Contains(got, "of them") {
+			t.Errorf("with members that are not named: %s", got)
+		}
+	}
+}
 
 // TestSentenceOfEnds tells how an incident ended, also one that ended at the event time at which it began.
 func TestSentenceOfEnds(t *testing.T) {

@@ -16,16 +16,30 @@ const (
 
 // heard notes new events of a key: what was silent has returned. before is when it was heard of last.
 func (t *turn) heard(k *key, before time.Duration, minute time.Time) {
+	quiet, all := t.Passed-before, t.Passed-t.Heard
 	t.back(k, before)
 	if minute.After(t.Newest) {
 		t.Newest = minute
 	}
 	if k.Silent != nil {
-		t.end(k, k.Silent, minute, streams.ChangeRecovered)
+		t.end(k, k.Silent, returned(k.Silent, minute, quiet), streams.ChangeRecovered)
 	}
 	if t.Silent != nil {
-		t.end(nil, t.Silent, minute, streams.ChangeRecovered)
+		t.end(nil, t.Silent, returned(t.Silent, minute, all), streams.ChangeRecovered)
 	}
+}
+
+// returned is when a source came back: in the minute that its rollup names, and there as long after the silence began as nothing was
+// heard of it.
+func returned(silence *burst, minute time.Time, quiet time.Duration) time.Time {
+	at := silence.Incident.Start.Add(quiet)
+	switch last := minute.Add(time.Minute - time.Second); {
+	case at.Before(minute):
+		return minute
+	case at.After(last):
+		return last
+	}
+	return at
 }
 
 // limits returns how long a key may say nothing, and the expected time between its events; ok is false where nothing is

@@ -33,11 +33,37 @@ func TestSilence(t *testing.T) {
 	w.minute("a", "b")
 	last := w.told[0]
 	w.want("silent recovered a")
-	if last.ID != i.ID || !last.End.Equal(start.Add(27*time.Minute)) || last.Sentence != "web/a was silent for 7 min." {
+	if last.ID != i.ID || !last.End.Equal(start.Add(27*time.Minute+TickEvery)) || last.Sentence != "web/a was silent for 7 min." {
 		t.Errorf("got %+v", last)
 	}
 	if len(w.state.Closed) != 1 {
 		t.Errorf("%d closed", len(w.state.Closed))
+	}
+}
+
+// TestSilenceEnds within the minute in which the source came back, after as long as nothing was heard of it.
+func TestSilenceEnds(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		minute, end time.Duration // After the start.
+	}{
+		"in its minute":       {23 * time.Minute, 23*time.Minute + 40*time.Second},
+		"with later events":   {25 * time.Minute, 25 * time.Minute},
+		"with earlier events": {22 * time.Minute, 22*time.Minute + 59*time.Second},
+	} {
+		w := newWorld(t, nil)
+		for range 20 {
+			w.minute("a", "b")
+		}
+		for range 3 {
+			w.minute("b")
+		}
+		w.want("silent opened a")
+		w.pass(40 * time.Second)
+		w.step(Signal{Rollup: &streams.Rollup{Stream: "web", Entity: "a", Minute: start.Add(c.minute), Events: 5}})
+		if len(w.told) != 1 || w.told[0].Change != streams.ChangeRecovered || !w.told[0].End.Equal(start.Add(c.end)) {
+			t.Errorf("%s: told %+v, want an end at %s", name, w.told, start.Add(c.end))
+		}
 	}
 }
 

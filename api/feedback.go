@@ -111,7 +111,7 @@ func (s *Server) mayGive(comment string) error {
 // goes with it: whoever makes its next revision need not remember it.
 func (s *Server) about(ctx context.Context, i *streams.Incident) streams.Feedback {
 	f := s.said(ctx)
-	f.Stream, f.Entity, f.Incident, f.From, f.To = i.Stream, i.Entity, i.ID, i.Start, i.Latest
+	f.Stream, f.Entity, f.Kind, f.Incident, f.From, f.To = i.Stream, i.Entity, i.Kind, i.ID, i.Start, i.Latest
 	if !i.Open() {
 		f.About = i
 	}

@@ -132,7 +132,7 @@ func (s *Server) judgeAnomaly(ctx context.Context, in *anomalyVerdictInput) (*gi
 		return nil, err
 	}
 	f := s.said(ctx)
-	f.Stream, f.Entity, f.From, f.To = a.Stream, a.Entity, a.Timestamp, a.Timestamp
+	f.Stream, f.Entity, f.Kind, f.From, f.To = a.Stream, a.Entity, a.Kind, a.Timestamp, a.Timestamp
 	f.Describe(&a.Anomaly)
 	return s.judge(ctx, "anomaly", &in.Body, []streams.Feedback{f}, []subject{aboutAnomaly(a.Stream, a.ID)})
 }
@@ -195,6 +195,7 @@ func (s *Server) judge(ctx context.Context, what string, body *VerdictBody, reco
 	}
 	out := &givenVerdictOutput{Body: givenVerdict{ID: records[0].ID, Until: body.end(records[0].To), Replaces: []replacedVerdict{}, Parts: len(records) - 1}}
 	var all []streams.Feedback
+	at := records[0].At
 	ended := map[string]*streams.Incident{}
 	for k := range records {
 		ended[records[k].Incident] = records[k].About
@@ -206,14 +207,19 @@ func (s *Server) judge(ctx context.Context, what string, body *VerdictBody, reco
 		}
 		for k := range replaced {
 			v := &replaced[k]
-			all = append(all, s.withdrawal(ctx, v, ended))
+			w := s.withdrawal(ctx, v, ended)
+			w.At = at
+			all = append(all, w)
 			if v.Incident == records[0].Incident {
 				out.Body.Replaces = append(out.Body.Replaces, replacedVerdict{ID: v.ID, Verdict: v.Verdict, Who: v.Who, At: v.At})
 			}
 		}
 	}
+	if len(all) > 0 {
+		at = at.Add(time.Microsecond) // By time, too, what it replaces is taken back before.
+	}
 	for _, f := range records {
-		f.Action, f.Verdict, f.Comment, f.Until = streams.ActionVerdict, body.Verdict, body.Comment, body.end(f.To)
+		f.At, f.Action, f.Verdict, f.Comment, f.Until = at, streams.ActionVerdict, body.Verdict, body.Comment, body.end(f.To)
 		all = append(all, f)
 	}
 	if err := s.give(ctx, all); err != nil {

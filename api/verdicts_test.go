@@ -31,8 +31,11 @@ func TestJudgeAnomaly(t *testing.T) {
 		if len(given) != 3 || given[1].Action != streams.ActionWithdraw || given[1].Withdraw != first.ID || given[2].ID != second.ID {
 			t.Fatalf("given: %+v", given)
 		}
+		if !given[2].At.After(given[1].At) {
+			t.Errorf("the verdict is of %v, the withdrawal of what it replaces of %v: by time the newer seems taken back", given[2].At, given[1].At)
+		}
 		f := given[0]
-		if f.Verdict != streams.VerdictExpected || f.Anomaly != "server_metrics-0-1000" || f.Incident != "" || f.Entity != "web-1" || f.Features["cpu"] != 99.5 ||
+		if f.Kind != streams.KindModel || f.Verdict != streams.VerdictExpected || f.Anomaly != "server_metrics-0-1000" || f.Incident != "" || f.Entity != "web-1" || f.Features["cpu"] != 99.5 ||
 			len(f.Guilty) != 1 || !f.From.Equal(at) || !f.To.Equal(at) || f.Comment != "the backup" {
 			t.Errorf("record: %+v", f)
 		}

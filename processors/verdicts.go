@@ -62,7 +62,7 @@ func (e *Engine) take(s *State, f *streams.Feedback) bool {
 	default:
 		return false
 	}
-	if s.verdict(f.ID) != nil {
+	if s.verdict(f.ID) != nil || f.Verdict == streams.VerdictNoise && !found(f.Kind) {
 		return false
 	}
 	v := verdict{id: f.ID, kind: f.Verdict, taken: s.seen, withdrawn: -1, at: sensible(f.At), from: sensible(f.From), to: sensible(f.To), until: sensible(f.Until), alert: f.Alert}
@@ -81,6 +81,15 @@ func (e *Engine) take(s *State, f *streams.Feedback) bool {
 	}
 	if kept := s.verdict(v.id); v.kind == streams.VerdictExpected && v.alert > 0 {
 		kept.alert = max(v.alert, e.alertOf(s, &v))
+	}
+	return true
+}
+
+// found reports whether it is the models that found what is of this kind: only then does it say anything of their threshold.
+func found(kind string) bool {
+	switch kind {
+	case streams.KindRule, streams.KindStuck, streams.KindSilent:
+		return false
 	}
 	return true
 }

@@ -245,6 +245,7 @@ func TestNoiseLowersTheRate(t *testing.T) {
 	theta := *e.Status(s).Threshold
 	for i, want := range []float64{0.04, 0.02, 0.01, 0.005, 0.005} {
 		v := said(fmt.Sprint("n", i), streams.VerdictNoise, 1000, 1010)
+		v.Kind = []string{"", streams.KindModel, streams.KindGroup}[i%3]
 		v.Until = at(2000 + int64(i))
 		if !e.Instruct(s, v) {
 			t.Fatal("the verdict was not taken")
@@ -276,17 +277,23 @@ func TestNoiseLowersTheRate(t *testing.T) {
 	}
 }
 
-// TestFeedbackThatChangesNothing checks what is not applied: what is no verdict, has ended, or belongs to a key without events.
+// TestFeedbackThatChangesNothing checks what is not applied: what is no verdict, has ended, belongs to a key without events, or
+// calls noise what no model has found.
 func TestFeedbackThatChangesNothing(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t, testDefinition(nil))
 	s := lived(t, e, 500)
 	ended, absurd := said("ended", streams.VerdictReal, 1, 2), said("absurd", "splendid", 1, 2)
 	ended.Until = at(499)
+	elsewhere := func(kind string) *streams.Feedback {
+		f := said("of a "+kind, streams.VerdictNoise, 1, 2)
+		f.Kind = kind
+		return f
+	}
 	comment := said("comment", streams.VerdictReal, 1, 2)
 	comment.Action = streams.ActionComment
 	saved := e.AppendState(nil, s)
-	for _, f := range []*streams.Feedback{ended, absurd, comment, {ID: "empty"}, takenBack("", 0)} {
+	for _, f := range []*streams.Feedback{ended, absurd, comment, {ID: "empty"}, takenBack("", 0), elsewhere(streams.KindRule), elsewhere(streams.KindStuck), elsewhere(streams.KindSilent)} {
 		if e.Instruct(s, f) {
 			t.Errorf("feedback %q was applied", f.ID)
 		}

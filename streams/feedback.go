@@ -15,6 +15,7 @@ type Feedback struct {
 	From     time.Time `json:"from"`               // Event time of the first and last row it is about, UTC.
 	To       time.Time `json:"to"`
 
+	Kind     string             `json:"kind,omitempty" hidden:"true"`  // Of the anomaly or the incident: one of the Kind constants, "" for unknown.
 	Features map[string]float64 `json:"features,omitempty"`            // Raw values of the anomaly.
 	Guilty   []string           `json:"guilty,omitempty"`              // Its guilty features, see GuiltyFeatures.
 	Seen     []SeenFeature      `json:"seen,omitempty" hidden:"true"`  // What the detectors saw of the guilty features, in their order.

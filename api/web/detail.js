@@ -52,7 +52,7 @@ export class Detail extends Details {
       this.title({ dir: "auto", text: why.sentence }),
       gauge(a.score),
       h("section", {}, h("h3", { text: "What stood out" }), contributions(why.contributions)),
-      new Judge({ kind: "anomaly", id: a.id, writes: this.#access.writes }).element,
+      new Judge({ kind: "anomaly", id: a.id, found: a.kind, writes: this.#access.writes }).element,
       h(
         "section",
         {},

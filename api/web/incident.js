@@ -66,7 +66,7 @@ export class IncidentDetail extends Details {
       chart: new IncidentChart(this.#go.anomaly),
       why: h("section"),
       members: h("section"),
-      judge: new Judge({ kind: "incident", id: i.id, writes: this.#access.writes }),
+      judge: new Judge({ kind: "incident", id: i.id, found: i.kind, writes: this.#access.writes }),
       acts: h("section"),
       behind: h("section"),
     };

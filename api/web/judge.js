@@ -11,11 +11,19 @@ const effects = {
   noise: "Said repeatedly, the detector asks for more.",
 };
 
+// Of what no model has found: a breach of a rule, a stuck sensor, a silence.
+const effectsBeyondModels = {
+  ...effects,
+  expected: "The models learn it at once. It is told all the same when it comes again.",
+  noise: "Changes nothing in the models, which did not find it.",
+};
+
 const terms = [
   [24, "1 day"],
   [7 * 24, "7 days"],
   [30 * 24, "30 days"],
   [90 * 24, "90 days"],
+  [365 * 24, "1 year"],
 ];
 
 let made = 0;
@@ -38,17 +46,19 @@ export class Judge {
    * @param {object} o
    * @param {"incident"|"anomaly"} o.kind what it is about
    * @param {string} o.id
+   * @param {string} o.found of what kind that is: model, rule, stuck, silent or group
    * @param {boolean} o.writes whether this person may say something
    */
-  constructor({ kind, id, writes }) {
+  constructor({ kind, id, found, writes }) {
     this.#path = `${kind === "incident" ? "api/incidents" : "api/anomalies"}/${part(id)}`;
     this.#query = { [kind]: id, state: "in_force" };
     this.#writes = writes;
-    this.element = h("section", { class: "judge" }, ...(writes ? this.#form(kind) : []), this.#held);
+    this.element = h("section", { class: "judge" }, ...(writes ? this.#form(kind, found) : []), this.#held);
     this.refresh();
   }
 
-  #form(kind) {
+  #form(kind, found) {
+    const says = found === "model" || found === "group" ? effects : effectsBeyondModels;
     const key = ++made;
     this.#comment = h("textarea", { id: `comment-${key}`, rows: "1", maxlength: "1000", placeholder: "Optional" });
     this.#term = h("select", { id: `term-${key}` }, ...terms.map(([hours, text]) => h("option", { value: String(hours), text })));
@@ -59,7 +69,7 @@ export class Judge {
         "button",
         { type: "button", class: "quiet verdict", dataset: { verdict: value }, "aria-describedby": `effect-${value}-${key}`, onclick: () => this.#say("verdict", { verdict: value, for_hours: Number(this.#term.value) }) },
         h("b", { text: verdictWords[value] }),
-        h("span", { class: "muted", id: `effect-${value}-${key}`, text: effects[value] }),
+        h("span", { class: "muted", id: `effect-${value}-${key}`, text: says[value] }),
       );
     const parts = [
       h("h3", { text: kind === "incident" ? "What do you say?" : "Was this trouble?" }),

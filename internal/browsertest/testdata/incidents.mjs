@@ -171,6 +171,13 @@ export async function incidents() {
     await page.waitForSelector("#incident[open]");
     await close(page);
   });
+  await check("a verdict on a silence does not promise what models do", async () => {
+    await page.evaluate((to) => (location.hash = to), hash("iot_sensors-silent"));
+    await page.waitForSelector("#incident[open] .verdicts");
+    const texts = await page.locator("#incident .verdict .muted").allTextContents();
+    assert(texts[1].includes("told all the same") && texts[2].includes("Changes nothing"), `it says ${texts}`);
+    await close(page);
+  });
   await check("the filters select", async () => {
     const top = await place(page);
     await page.locator("#incident-filters input[value='ended']").check({ force: true });

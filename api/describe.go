@@ -66,7 +66,7 @@ var descriptions = map[string]map[string]string{
 		"id": "Its id, which withdraws it.", "action": "verdict.", "verdict": "real: trouble. expected: fine, and the like is suppressed. noise: nothing.",
 		"stream": "Name of the stream.", "entity": "Host, card, device ...; empty of a group, and where one detector serves the whole stream.",
 		"incident": "Id of the incident it is about; absent for a single anomaly.", "anomaly": "Id of the anomaly it is about; of an incident's peak.",
-		"from": "Time of the first row it is about, UTC.", "to": "Time of the last one.", "features": "Raw values of the anomaly.", "alert_score": "Its alert score; of an incident the highest.", "kind": "Kind of the anomaly or the incident; only in the topic.", "seen": "What the detectors saw of the guilty features; only in the topic.", "guilty": "Its guilty features.",
+		"from": "Time of the first row it is about, UTC.", "to": "Time of the last one.", "features": "Raw values of the anomaly.", "alert_score": "Its alert score; of an incident the highest.", "kind": "Kind of the anomaly or the incident; only in the topic.", "lasting": "The incident lasted when this was said; only in the topic.", "seen": "What the detectors saw of the guilty features; only in the topic.", "guilty": "Its guilty features.",
 		"until": "Event time at which its effect ends, UTC.", "withdraws": "Absent.", "who": "Name of the token or user.",
 		"part_of": "Id of the verdict on a group that gave it to this member.", "comment": "What was said.", "at": "When it was given.",
 		"state":        "in_force; withdrawn: somebody took it back; expired: the stream's newest minute is past its end.",

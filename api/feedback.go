@@ -112,7 +112,7 @@ func (s *Server) mayGive(comment string) error {
 func (s *Server) about(ctx context.Context, i *streams.Incident) streams.Feedback {
 	f := s.said(ctx)
 	f.Stream, f.Entity, f.Kind, f.Incident, f.From, f.To = i.Stream, i.Entity, i.Kind, i.ID, i.Start, i.Latest
-	if !i.Open() {
+	if f.Lasting = i.Open(); !f.Lasting {
 		f.About = i
 	}
 	if i.Peak != nil && i.Kind != streams.KindGroup {

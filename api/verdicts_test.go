@@ -48,6 +48,9 @@ func TestJudgeAnomaly(t *testing.T) {
 		if len(third.Replaces) != 0 {
 			t.Errorf("the incident's verdict replaces %+v", third.Replaces)
 		}
+		if f := r.incidents.given[3]; !f.Lasting || f.Kind != streams.KindModel || given[0].Lasting {
+			t.Errorf("record on an incident that lasts: %+v", f)
+		}
 		r.call(202, "DELETE", "/api/verdicts/"+second.ID, "")
 		r.call(409, "DELETE", "/api/verdicts/"+second.ID, "")
 		r.call(409, "DELETE", "/api/verdicts/"+first.ID, "")

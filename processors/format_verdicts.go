@@ -8,7 +8,8 @@ import (
 
 // The section of verdicts:
 //
-//	list of (id bytes | kind uint8: 0 withdrawal alone, 1 real, 2 expected, 3 noise | taken, withdrawn int64
+//	list of (id bytes | kind uint8: 0 withdrawal alone, 1 real, 2 expected, 3 noise,
+//	4 real that lasts | taken, withdrawn int64
 //	| at, from, to, until 4 × time | alert float64 | seen: list of (name bytes | deviations: list of float64)), by at and id
 //
 // Before it there was one with "guilty: list of (name bytes | value float64)" in the place of seen. Those values say nothing
@@ -16,6 +17,9 @@ import (
 
 // verdictKinds are the kinds of a verdict by their number.
 var verdictKinds = []string{"", streams.VerdictReal, streams.VerdictExpected, streams.VerdictNoise}
+
+// lastingKind is the number of a verdict real whose incident has not ended.
+const lastingKind = 4
 
 // leastVerdict is the size of the smallest verdict.
 const leastVerdict = 4 + 1 + 7*8 + 4
@@ -28,7 +32,11 @@ func (w *writer) verdicts(s *State) {
 	for i := range s.verdicts {
 		v := &s.verdicts[i]
 		w.text(v.id)
-		w.b = append(w.b, uint8(slices.Index(verdictKinds, v.kind)))
+		if v.lasting {
+			w.b = append(w.b, lastingKind)
+		} else {
+			w.b = append(w.b, uint8(slices.Index(verdictKinds, v.kind)))
+		}
 		w.int(v.taken)
 		w.int(v.withdrawn)
 		w.time(v.at)
@@ -75,11 +83,16 @@ func (r *reader) eachVerdict(s *State, rest func(v *verdict)) {
 	for range r.size(leastVerdict) {
 		v := verdict{id: r.text()}
 		kind := int(r.take(1)[0])
-		if kind >= len(verdictKinds) {
+		switch {
+		case kind == lastingKind:
+			v.kind, v.lasting = streams.VerdictReal, true
+		case kind < len(verdictKinds):
+			v.kind = verdictKinds[kind]
+		default:
 			r.fail()
 			return
 		}
-		v.kind, v.taken, v.withdrawn = verdictKinds[kind], r.int(), r.int()
+		v.taken, v.withdrawn = r.int(), r.int()
 		v.at, v.from, v.to, v.until, v.alert = r.time(), r.time(), r.time(), r.time(), r.float()
 		rest(&v)
 		s.verdicts = append(s.verdicts, v)

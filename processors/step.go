@@ -63,17 +63,26 @@ func (e *Engine) Step(s *State, ev *streams.Event) (Result, *streams.Reject) {
 	if learn {
 		s.follow(ev, e.def.Incidents.Quiet, &v)
 	}
+	stale := false
 	if e.conclude(s, ev, w, &r, d.Statistic, &v); r.Anomaly != nil {
 		s.settle(r.Anomaly, window)
 		s.lastAnomaly = &streams.LastAnomaly{ID: r.Anomaly.ID, Timestamp: r.Anomaly.Timestamp, Score: r.Anomaly.Score}
+		stale = r.Anomaly.Suppressed == "" && s.prolong(ev.Time, &e.def.Incidents)
 	}
 	if !learn {
 		e.pass(s, ev, w)
 		r.Closed = e.roll(s, ev, w, &r)
+		if stale {
+			e.fit(s, w)
+			r.Refitted = true
+		}
 		return r, nil
 	}
 	if scored {
 		s.calibrator.Learn(&d)
+		if r.Anomaly != nil && s.trouble(ev.Time) {
+			s.calibrator.Settle(func(age int64) bool { return age == 0 }, false)
+		}
 	}
 	e.learn(s, ev, w)
 	r.Closed = e.roll(s, ev, w, &r)
@@ -81,7 +90,7 @@ func (e *Engine) Step(s *State, ev *streams.Event) (Result, *streams.Reject) {
 		s.regimes++
 		s.cut = max(s.cut, s.seen-decision.RegimeRows)
 	}
-	if r.Drift || e.due(s) {
+	if r.Drift || e.due(s) || stale {
 		e.fit(s, w)
 		r.Refitted = true
 	}

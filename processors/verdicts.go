@@ -27,6 +27,7 @@ type verdict struct {
 	from, to  time.Time // Event time of the rows it is about.
 	until     time.Time // Event time at which it ends.
 	sights    []sight   // Of its guilty features, largest share first; empty for unknown.
+	lasting   bool      // It is about an incident that has not ended: its rows go on with the anomalies.
 	alert     float64   // Alert score of the anomaly; 0 for unknown.
 }
 
@@ -65,7 +66,7 @@ func (e *Engine) take(s *State, f *streams.Feedback) bool {
 	if s.verdict(f.ID) != nil || f.Verdict == streams.VerdictNoise && !found(f.Kind) {
 		return false
 	}
-	v := verdict{id: f.ID, kind: f.Verdict, taken: s.seen, withdrawn: -1, at: sensible(f.At), from: sensible(f.From), to: sensible(f.To), until: sensible(f.Until), alert: f.Alert}
+	v := verdict{id: f.ID, kind: f.Verdict, taken: s.seen, withdrawn: -1, at: sensible(f.At), from: sensible(f.From), to: sensible(f.To), until: sensible(f.Until), lasting: f.Lasting && f.Verdict == streams.VerdictReal, alert: f.Alert}
 	v.sights = s.plan.sights(f.Seen)
 	if !e.remember(s, v) {
 		return false

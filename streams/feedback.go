@@ -15,14 +15,15 @@ type Feedback struct {
 	From     time.Time `json:"from"`               // Event time of the first and last row it is about, UTC.
 	To       time.Time `json:"to"`
 
-	Kind     string             `json:"kind,omitempty" hidden:"true"`  // Of the anomaly or the incident: one of the Kind constants, "" for unknown.
-	Features map[string]float64 `json:"features,omitempty"`            // Raw values of the anomaly.
-	Guilty   []string           `json:"guilty,omitempty"`              // Its guilty features, see GuiltyFeatures.
-	Seen     []SeenFeature      `json:"seen,omitempty" hidden:"true"`  // What the detectors saw of the guilty features, in their order.
-	Alert    float64            `json:"alert_score,omitempty"`         // Its alert score; of an incident the peak's. 0 for unknown.
-	Until    time.Time          `json:"until"`                         // Event time at which the effect ends, UTC.
-	Withdraw string             `json:"withdraws,omitempty"`           // With ActionWithdraw: id of the verdict taken back.
-	About    *Incident          `json:"about,omitempty" hidden:"true"` // The incident, where it has ended, in its newest revision: it may not be remembered.
+	Kind     string             `json:"kind,omitempty" hidden:"true"`    // Of the anomaly or the incident: one of the Kind constants, "" for unknown.
+	Lasting  bool               `json:"lasting,omitempty" hidden:"true"` // The incident lasted when this was said: what it becomes is meant, too.
+	Features map[string]float64 `json:"features,omitempty"`              // Raw values of the anomaly.
+	Guilty   []string           `json:"guilty,omitempty"`                // Its guilty features, see GuiltyFeatures.
+	Seen     []SeenFeature      `json:"seen,omitempty" hidden:"true"`    // What the detectors saw of the guilty features, in their order.
+	Alert    float64            `json:"alert_score,omitempty"`           // Its alert score; of an incident the peak's. 0 for unknown.
+	Until    time.Time          `json:"until"`                           // Event time at which the effect ends, UTC.
+	Withdraw string             `json:"withdraws,omitempty"`             // With ActionWithdraw: id of the verdict taken back.
+	About    *Incident          `json:"about,omitempty" hidden:"true"`   // The incident, where it has ended, in its newest revision: it may not be remembered.
 	Who      string             `json:"who"`
 	PartOf   string             `json:"part_of,omitempty"` // Id of the feedback about a group of which this is one member's part.
 	Comment  string             `json:"comment,omitempty"`

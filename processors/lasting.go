@@ -1,0 +1,45 @@
+package processors
+
+import (
+	"time"
+
+	"anomalystream/streams"
+)
+
+// quietRows is how many rows without an anomaly an incident of a slow source survives.
+const quietRows = 5
+
+// prolong lets verdicts on real trouble that lasts go on to an anomaly of this time, as the incident does: until it was quiet
+// for as long as ends incidents, or for the longest that one may be. It reports whether the models rest on rows that are
+// trouble now. The anomaly itself must not have been learned yet.
+func (s *State) prolong(at time.Time, policy *streams.IncidentPolicy) (stale bool) {
+	for i := range s.verdicts {
+		v := &s.verdicts[i]
+		if !v.lasting || v.withdrawn >= 0 || !at.After(v.to) {
+			continue
+		}
+		if at.Sub(v.to) >= policy.Quiet && s.rowsSince(v.to) >= quietRows || at.Sub(v.from) > policy.MaxLength {
+			v.lasting = false
+			continue
+		}
+		// The rows in between are trouble, too. Those that nothing was learned of yet change nothing.
+		learned := s.fitTo
+		if s.models != nil && s.models.learners() {
+			learned = s.seen
+		}
+		before := *v
+		v.to = sensible(at)
+		for n := s.fitFrom; n < learned && !stale; n++ {
+			stale = v.covers(s.timeOf(n)) && !before.covers(s.timeOf(n))
+		}
+	}
+	return stale
+}
+
+// rowsSince counts the newest rows that are later than a time, to the second; as many as quietRows matter.
+func (s *State) rowsSince(at time.Time) (n int) {
+	for n < quietRows && n < len(s.times) && s.timeOf(s.seen-1-int64(n)).Unix() > at.Unix() {
+		n++
+	}
+	return n
+}

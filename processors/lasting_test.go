@@ -128,4 +128,17 @@ func TestSlowTroubleLasts(t *testing.T) {
 	if s.prolong(at(300), &policy); s.verdict("v").lasting {
 		t.Error("it lasts for longer than an incident may")
 	}
+	s = lived(t, e, 300)
+	v = said("v", streams.VerdictReal, 100, 149)
+	v.Lasting = true
+	e.Instruct(s, v)
+	policy.Quiet, policy.MaxLength = time.Hour, 24*time.Hour
+	s.prolong(at(249), &policy)
+	if got := s.verdict("v"); !got.lasting || !got.to.Equal(at(249)) {
+		t.Errorf("half of the rows: it lasts: %v, and ends at %v", got.lasting, got.to)
+	}
+	s.prolong(at(250), &policy)
+	if got := s.verdict("v"); got.lasting || !got.to.Equal(at(249)) {
+		t.Errorf("more than half of the rows: it lasts: %v, and ends at %v", got.lasting, got.to)
+	}
 }

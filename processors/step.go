@@ -80,9 +80,6 @@ func (e *Engine) Step(s *State, ev *streams.Event) (Result, *streams.Reject) {
 	}
 	if scored {
 		s.calibrator.Learn(&d)
-		if r.Anomaly != nil && s.trouble(ev.Time) {
-			s.calibrator.Settle(func(age int64) bool { return age == 0 }, false)
-		}
 	}
 	e.learn(s, ev, w)
 	r.Closed = e.roll(s, ev, w, &r)

@@ -151,6 +151,7 @@ func (v *voices) judge() {
 		f.Until = f.To.Add(time.Duration(1+v.random.IntN(40)) * time.Minute)
 		v.late[f.ID] = true
 	}
+	f.Lasting = v.random.IntN(2) == 0 // As of an incident that has not ended.
 	if v.random.IntN(10) > 0 {
 		v.say(f)
 		return

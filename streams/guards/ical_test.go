@@ -28,6 +28,7 @@ func TestCalendars(t *testing.T) {
 		want string // Spans in the order of time, in UTC.
 	}{
 		"once, in UTC":  {event("UID:a\nDTSTART:20261101T100000Z\nDTEND:20261101T113000Z"), "", "2026-11-01 10:00 - 2026-11-01 11:30"},
+		"of Outlook":    {event("UID:a\nDTSTART;TZID=W. Europe Standard Time:20260701T100000\nDURATION:PT90M"), "", "2026-07-01 08:00 - 2026-07-01 09:30"},
 		"with TZID":     {event("UID:a\nDTSTART;TZID=America/New_York:20260701T100000\nDURATION:PT90M"), "Europe/Berlin", "2026-07-01 14:00 - 2026-07-01 15:30"},
 		"without one":   {event("UID:a\nDTSTART:20260701T100000\nDURATION:PT1H"), "Europe/Berlin", "2026-07-01 08:00 - 2026-07-01 09:00"},
 		"a day":         {event("UID:a\nDTSTART;VALUE=DATE:20260701"), "Europe/Berlin", "2026-06-30 22:00 - 2026-07-01 22:00"},
@@ -126,4 +127,15 @@ func FuzzCalendar(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestWindowsZones knows every time zone that Windows has a name for.
+func TestWindowsZones(t *testing.T) {
+	t.Parallel()
+	for name, iana := range windowsZones {
+		zone, err := zoneOf(name)
+		if err != nil || zone.String() != iana {
+			t.Errorf("%s: got %v, %v, want %s", name, zone, err, iana)
+		}
+	}
 }

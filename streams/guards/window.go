@@ -105,10 +105,14 @@ func (c *checker) moment(field, text string) time.Time {
 	return t
 }
 
-// zoneOf returns a time zone by its IANA name. The zone of the machine is none: windows would depend on where they are asked.
+// zoneOf returns a time zone by its IANA name, or by the name that Windows has for it, which calendars of Outlook use. The zone of
+// the machine is none: windows would depend on where they are asked.
 func zoneOf(name string) (*time.Location, error) {
 	if name == "" {
 		return time.UTC, nil
+	}
+	if iana, ok := windowsZones[name]; ok {
+		name = iana
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {

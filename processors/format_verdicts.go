@@ -99,5 +99,7 @@ func (r *reader) eachVerdict(s *State, rest func(v *verdict)) {
 	}
 	if len(s.verdicts) > maxVerdicts || !slices.IsSortedFunc(s.verdicts, compareVerdicts) {
 		r.fail()
+		return
 	}
+	s.relate()
 }

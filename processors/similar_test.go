@@ -32,10 +32,10 @@ func TestSimilar(t *testing.T) {
 	}{
 		"the same":                      {like(b, a, c), 0},
 		"c does not matter":             {like(b, a, seen("c", 50, 50)), 0},
-		"a column of b":                 {like(seen("b", 20, 19+4.35), a, c), 0.5},
-		"another of a, downwards":       {like(b, seen("a", 14-7.2, 13), c), 1},
-		"the farthest column":           {like(seen("b", 26, 19), seen("a", 14, 13-13.8), c), 2},
-		"the other way":                 {like(seen("b", -20, -19), a, c), 40.0 / 9},
+		"a column of b":                 {like(seen("b", 20, 19+3.85), a, c), 0.5},
+		"another of a, downwards":       {like(b, seen("a", 14-6.2, 13), c), 1},
+		"the farthest column":           {like(seen("b", 26, 19), seen("a", 14, 13-11.8), c), 2},
+		"the other way":                 {like(seen("b", -20, -19), a, c), 5},
 		"in another order":              {like(a, b, c), 0},
 		"led by another feature":        {like(c, b, a), math.Inf(1)},
 		"the leading one is not guilty": {like(a, c, b), math.Inf(1)},
@@ -96,6 +96,51 @@ func TestNearestVerdict(t *testing.T) {
 	check("")
 	e.Instruct(s, takenBack("disputed", 1))
 	check("same")
+}
+
+// TestSilencedNoise: calls of noise about what is silenced as expected lower no rate while it is.
+func TestSilencedNoise(t *testing.T) {
+	t.Parallel()
+	e := newTestEngine(t, testDefinition(nil))
+	s, g := lived(t, e, 300), newTraffic(9)
+	for range 300 {
+		g.next()
+	}
+	stream := e.Rate()
+	check := func(want float64) {
+		t.Helper()
+		for _, s := range []*State{s, restored(t, e, s)} {
+			if got := e.Status(s).RequestedRate; got != want*stream {
+				t.Fatalf("got a requested rate of %v, want %v of %v", got, want, stream)
+			}
+		}
+	}
+	say := func(id, kind string, until int64, list ...streams.SeenFeature) {
+		f := said(id, kind, 250, 250)
+		f.Seen, f.Until = list, at(until)
+		if !e.Instruct(s, f) {
+			t.Fatal("the verdict was not taken")
+		}
+	}
+	say("n1", streams.VerdictNoise, 9000, seen("b", 10, 10))
+	say("n2", streams.VerdictNoise, 9000, seen("b", 11, 9))
+	check(0.5)
+	say("another", streams.VerdictExpected, 9000, seen("b", 25, 10))
+	say("led by another", streams.VerdictExpected, 9000, seen("a", 10, 10), seen("b", 10, 10))
+	check(0.5)
+	say("e1", streams.VerdictExpected, 9000, seen("b", 10.5, 10), seen("a", 3, 3))
+	check(1)
+	say("n3", streams.VerdictNoise, 9000, seen("b", -10, -10))
+	say("n4", streams.VerdictNoise, 9000)
+	check(0.5)
+	e.Instruct(s, takenBack("e1", 0))
+	check(0.125)
+	say("e2", streams.VerdictExpected, 310, seen("b", 10.5, 10))
+	check(0.5)
+	for range 20 {
+		step(t, e, s, g.next())
+	}
+	check(0.125)
 }
 
 // TestRawVerdicts reads a state of before verdicts knew what the detectors saw: they are in force, and similar to nothing.

@@ -11,7 +11,7 @@ import (
 
 // Bounds of what verdicts may do to a key. They are documented in docs/incidents.md.
 const (
-	maxVerdicts = 64    // In force at a time; of more, the newest.
+	maxVerdicts = 64    // Of a key, the newest: as many as a word has bits.
 	mostLeftOut = 0.5   // Share of the training rows that verdicts may leave out.
 	leastRate   = 0.125 // Of the stream's requested rate, however much of a key is called noise.
 	realMargin  = 0.4   // How far below the alert score of real trouble the threshold stays, in the unit of alert scores.
@@ -29,6 +29,7 @@ type verdict struct {
 	sights    []sight   // Of its guilty features, largest share first; empty for unknown.
 	lasting   bool      // It is about an incident that has not ended: its rows go on with the anomalies.
 	alert     float64   // Alert score of the anomaly; 0 for unknown.
+	silencers uint64    // Of a call of noise: the places of the verdicts expected that are like it, as bits. Follows from the others.
 }
 
 func compareVerdicts(a, b verdict) int {
@@ -190,12 +191,14 @@ func (e *Engine) remember(s *State, v verdict) bool {
 	at, _ := slices.BinarySearchFunc(s.verdicts, v, compareVerdicts)
 	if len(s.verdicts) < maxVerdicts {
 		s.verdicts = slices.Insert(s.verdicts, at, v)
+		s.relate()
 		return true
 	}
 	if at == 0 {
 		return false
 	}
 	s.verdicts = slices.Delete(slices.Insert(s.verdicts, at, v), 0, 1)
+	s.relate()
 	e.refit(s) // The models may rest on the one forgotten.
 	return true
 }
@@ -204,6 +207,7 @@ func (e *Engine) remember(s *State, v verdict) bool {
 // be fitted again as they were.
 func (s *State) expire() {
 	s.verdicts = slices.DeleteFunc(s.verdicts, func(v verdict) bool { return !v.until.After(s.lastEvent) })
+	s.relate()
 }
 
 // covers reports whether a row of this event time, to the second, is one that the verdict is about.
@@ -250,11 +254,11 @@ func (s *State) training(list []int64) []int64 {
 
 // rateOf returns the false-alarm rate requested of a key: that of the stream, halved by each call of noise in force after the
 // first, but never so low that what was called real would not have been found. That bound needs alert scores that are the
-// depth, which says at which rates an event is found.
+// depth, which says at which rates an event is found. Noise that a verdict expected silences anyhow asks for no other rate.
 func (e *Engine) rateOf(s *State) float64 {
 	rate, noise := e.Rate(), 0
 	for i := range s.verdicts {
-		if s.verdicts[i].inForce(streams.VerdictNoise, s.lastEvent) {
+		if v := &s.verdicts[i]; v.inForce(streams.VerdictNoise, s.lastEvent) && !s.silenced(v) {
 			noise++
 		}
 	}

@@ -263,8 +263,7 @@ export async function roles() {
   const visit = async (token) => {
     const page = await open("#/incidents");
     await signIn(page, token);
-    await page.waitForSelector("#verdict-list li");
-    await rows(page).last().locator("button").click();
+    await page.locator("#verdict-list li").first().getByRole("button", { name: "incident", exact: true }).click();
     await page.waitForSelector("#incident[open] .held li");
     return page;
   };

@@ -63,10 +63,14 @@ export async function open(hash = "", options = {}) {
 
 /** Waits until what moves in and fades has arrived: what is seen in between is nobody's choice. */
 async function settled(page) {
-  await page.evaluate(async () => {
-    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-    const ending = document.getAnimations().filter((a) => a.effect.getComputedTiming().endTime < Infinity);
-    await Promise.allSettled(ending.map((a) => a.finished));
+  await page.evaluate(() => {
+    const drawn = async () => {
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      const ending = document.getAnimations().filter((a) => a.effect.getComputedTiming().endTime < Infinity);
+      await Promise.allSettled(ending.map((a) => a.finished));
+    };
+    // The longest takes 2.4 s. One that begins anew or is not drawn any more may never say that it has ended.
+    return Promise.race([drawn(), new Promise((done) => setTimeout(done, 4000))]);
   });
 }
 

@@ -59,11 +59,18 @@ func goldenStates() map[string]struct {
 // lived returns the state after some events.
 func lived(t testing.TB, e *Engine, events int) *State {
 	t.Helper()
+	s, _ := livedOn(t, e, events)
+	return s
+}
+
+// livedOn returns the state after some events, and the traffic that goes on.
+func livedOn(t testing.TB, e *Engine, events int) (*State, *traffic) {
+	t.Helper()
 	s, g := e.NewState("e"), newTraffic(9)
 	for range events {
 		step(t, e, s, g.next())
 	}
-	return s
+	return s, g
 }
 
 // TestGoldenStates holds the format to its files: today's binary reads each to the bit, and writes the present version's alike.

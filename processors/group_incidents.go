@@ -125,7 +125,7 @@ func (a *incidentApp) Apply(s *incidents.State, _ *checkpoint.Message, out *chec
 		switch {
 		case i.Change == streams.ChangeOpened:
 			a.metrics.opened.WithLabelValues(i.Stream, i.Kind).Inc()
-		case i.Change == streams.ChangeRecovered, i.Change == streams.ChangeResolved, i.Change == streams.ChangeOutlasted:
+		case i.Ends():
 			a.metrics.ended.WithLabelValues(i.Stream, i.Kind).Inc()
 		}
 		out.Emit(a.topics.Incidents(), i.Key(), a.encode(&i))

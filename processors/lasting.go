@@ -6,9 +6,6 @@ import (
 	"anomalystream/streams"
 )
 
-// quietRows is how many rows without an anomaly an incident of a slow source survives.
-const quietRows = 5
-
 // prolong lets verdicts on real trouble that lasts go on to an anomaly of this time, as the incident does: until it was quiet
 // for as long as ends incidents, or for the longest that one may be. It ends before it covers more rows than verdicts may leave
 // out: then the models would learn all of it. It reports whether the models rest on rows that are trouble now. The anomaly
@@ -19,7 +16,7 @@ func (s *State) prolong(at time.Time, policy *streams.IncidentPolicy) (stale boo
 		if !v.lasting || v.withdrawn >= 0 || !at.After(v.to) {
 			continue
 		}
-		if at.Sub(v.to) >= policy.Quiet && s.rowsSince(v.to) >= quietRows || at.Sub(v.from) > policy.MaxLength {
+		if at.Sub(v.to) >= policy.Quiet && s.rowsSince(v.to) >= streams.QuietEvents || at.Sub(v.from) > policy.MaxLength {
 			v.lasting = false
 			continue
 		}
@@ -52,9 +49,9 @@ func (s *State) share(v *verdict) float64 {
 	return float64(n) / float64(len(s.times))
 }
 
-// rowsSince counts the newest rows that are later than a time, to the second; as many as quietRows matter.
+// rowsSince counts the newest rows that are later than a time, to the second; as many as streams.QuietEvents matter.
 func (s *State) rowsSince(at time.Time) (n int) {
-	for n < quietRows && n < len(s.times) && s.timeOf(s.seen-1-int64(n)).Unix() > at.Unix() {
+	for n < streams.QuietEvents && n < len(s.times) && s.timeOf(s.seen-1-int64(n)).Unix() > at.Unix() {
 		n++
 	}
 	return n

@@ -14,12 +14,7 @@ import (
 // and a restart changes nothing.
 func TestRealTroubleThatLasts(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*streams.Definition){
-		"default": nil,
-		"learns row by row": func(d *streams.Definition) {
-			d.Detectors = []streams.DetectorSpec{{Name: "rcf", Weight: 1}, {Name: "mahalanobis", Weight: 1}}
-		},
-	} {
+	for name, change := range waysToLearn {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := testDefinition(change)
@@ -27,10 +22,7 @@ func TestRealTroubleThatLasts(t *testing.T) {
 				d.Features[i].Transforms = []string{"value"} // What comes after trouble is no anomaly.
 			}
 			e := newTestEngine(t, d)
-			s, g := lived(t, e, 1190), newTraffic(9)
-			for range 1190 {
-				g.next()
-			}
+			s, g := livedOn(t, e, 1190)
 			var twin *State
 			next := func(odd bool) {
 				t.Helper()

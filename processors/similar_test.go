@@ -102,10 +102,7 @@ func TestNearestVerdict(t *testing.T) {
 func TestSilencedNoise(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t, testDefinition(nil))
-	s, g := lived(t, e, 300), newTraffic(9)
-	for range 300 {
-		g.next()
-	}
+	s, g := livedOn(t, e, 300)
 	stream := e.Rate()
 	check := func(want float64) {
 		t.Helper()

@@ -44,16 +44,19 @@ func restored(t *testing.T, e *Engine, s *State) *State {
 	return again
 }
 
+// waysToLearn are a stream whose models learn by fits alone, and one with detectors that learn each row.
+var waysToLearn = map[string]func(*streams.Definition){
+	"default": nil,
+	"learns row by row": func(d *streams.Definition) {
+		d.Detectors = []streams.DetectorSpec{{Name: "rcf", Weight: 1}, {Name: "mahalanobis", Weight: 1}}
+	},
+}
+
 // TestRealTroubleIsNotLearned checks that the rows of real trouble leave the models at once, come back when the verdict is
 // withdrawn or ends, and that a restart changes nothing.
 func TestRealTroubleIsNotLearned(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*streams.Definition){
-		"default": nil,
-		"learns row by row": func(d *streams.Definition) {
-			d.Detectors = []streams.DetectorSpec{{Name: "rcf", Weight: 1}, {Name: "mahalanobis", Weight: 1}}
-		},
-	} {
+	for name, change := range waysToLearn {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newTestEngine(t, testDefinition(change))
@@ -151,10 +154,7 @@ func TestExpectedOfYoungDetector(t *testing.T) {
 func TestExpectedSilencesTheLike(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t, testDefinition(nil))
-	s, g := lived(t, e, 1600), newTraffic(9)
-	for range 1600 {
-		g.next()
-	}
+	s, g := livedOn(t, e, 1600)
 	odd := func() *streams.Event {
 		ev := g.next()
 		ev.Values = []float64{25, 20, 1}
@@ -232,10 +232,7 @@ func TestExpectedSilencesTheLike(t *testing.T) {
 func TestNoiseLowersTheRate(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t, testDefinition(func(d *streams.Definition) { d.Rate = 0.04 }))
-	s, g := lived(t, e, 1200), newTraffic(9)
-	for range 1200 {
-		g.next()
-	}
+	s, g := livedOn(t, e, 1200)
 	check := func(want float64) {
 		t.Helper()
 		if got := e.Status(s).RequestedRate; math.Abs(got-want) > 1e-12 {

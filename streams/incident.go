@@ -59,6 +59,10 @@ const (
 	StatusRecovered    = "recovered"    // It ended by itself, or had lasted as long as an incident may.
 )
 
+// QuietEvents is how many events a quiet span must hold, beside its time, to end an incident: a source that sends every five minutes is
+// not quiet after five.
+const QuietEvents = 5
+
 // Changes of an incident.
 const (
 	ChangeOpened       = "opened"
@@ -110,6 +114,11 @@ func GroupIncidentID(first string) string { return first + "-group" }
 
 // Open reports whether the incident lasts.
 func (i *Incident) Open() bool { return i.Status == StatusOpen || i.Status == StatusAcknowledged }
+
+// Ends reports whether this revision tells the end of the incident.
+func (i *Incident) Ends() bool {
+	return i.Change == ChangeRecovered || i.Change == ChangeResolved || i.Change == ChangeOutlasted
+}
 
 // Key is the key of the incident's record.
 func (i *Incident) Key() string { return i.ID }

@@ -9,9 +9,6 @@ import (
 )
 
 const (
-	// A source that sends every five minutes is not quiet after five: so many events a quiet span must hold.
-	quietEvents = 5
-
 	flappingQuiet = 4           // So many times as long a flapping key must be quiet.
 	worse         = 2.0         // An incident worsens when its severity, or a group's size, grows by this factor.
 	pace          = time.Minute // Of event time between two revisions that only count more of the same.
@@ -68,7 +65,7 @@ func (t *turn) burst(k *key, a *streams.Anomaly) {
 			return
 		}
 	}
-	if k.At.Sub(a.Timestamp) >= max(t.policy.Quiet, quietEvents*k.typical()) {
+	if k.At.Sub(a.Timestamp) >= max(t.policy.Quiet, streams.QuietEvents*k.typical()) {
 		return // Too late: what it could have been part of has ended.
 	}
 	if t.pend(k, a); t.opens(k, a) {
@@ -78,7 +75,7 @@ func (t *turn) burst(k *key, a *streams.Anomaly) {
 
 // quiet is how long a key must be quiet for its burst to end.
 func (t *turn) quiet(k *key, b *burst) time.Duration {
-	quiet := max(t.policy.Quiet, quietEvents*k.typical())
+	quiet := max(t.policy.Quiet, streams.QuietEvents*k.typical())
 	if b.Incident.Flapping {
 		quiet *= flappingQuiet
 	}
@@ -170,7 +167,7 @@ func (t *turn) tell(b *burst, change string) {
 	if i.Kind == streams.KindGroup {
 		t.members(b)
 	}
-	if i.Open() || change == streams.ChangeRecovered || change == streams.ChangeResolved || change == streams.ChangeOutlasted {
+	if i.Open() || i.Ends() {
 		i.Sentence = sentence(i) // What is said about it after its end does not change how it ended.
 	}
 	b.ToldCount, b.ToldLatest = i.Anomalies, i.Latest

@@ -142,7 +142,7 @@ func (t *turn) continues(e *entry, i *streams.Incident, body []byte) {
 func (t *turn) over(e *entry, i *streams.Incident) {
 	if e == nil {
 		e = &entry{ID: i.ID, Told: true}
-		if ended := i.Change == streams.ChangeRecovered || i.Change == streams.ChangeResolved || i.Change == streams.ChangeOutlasted; ended && !silent(i) {
+		if i.Ends() && !silent(i) {
 			t.tell(e, streams.NotifyRecovered, i)
 		}
 		t.end(i.ID, i.Revision)
